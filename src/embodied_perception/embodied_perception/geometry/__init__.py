@@ -1,0 +1,10 @@
+"""Rigid transforms and the tree of frames."""
+
+from embodied_perception.geometry.transform import Transform
+from embodied_perception.geometry.tree import (
+    TransformExtrapolation,
+    TransformTree,
+    TransformUnknown,
+)
+
+__all__ = ["Transform", "TransformExtrapolation", "TransformTree", "TransformUnknown"]

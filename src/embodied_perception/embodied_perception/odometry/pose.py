@@ -1,0 +1,180 @@
+"""A camera's pose from points in space and where they are seen."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from embodied_perception.geometry import Transform
+
+#: A residual of this many standard deviations is an outlier: chi-square, 3 degrees, 99.7 %.
+OUTLIER_SIGMAS = 3.7
+
+
+@dataclass(frozen=True)
+class Noise:
+    """How exactly a feature is seen: the standard deviations that weigh the residuals."""
+
+    pixel_px: float
+    #: Of inverse depth, in 1/m: structured light and stereo measure disparity, so that their error
+    #: in depth grows with depth squared while this figure stays the same.
+    inverse_depth: float
+
+
+@dataclass(frozen=True)
+class Observations:
+    """Features of one image: ``pixels`` (N, 2) undistorted, ``depth_m`` (N,), NaN where unknown."""
+
+    pixels: np.ndarray
+    depth_m: np.ndarray
+
+    def measurements(self) -> np.ndarray:
+        """(N, 3): x and y in pixels, and inverse depth in 1/m (NaN where unknown)."""
+        return np.column_stack((self.pixels, 1.0 / self.depth_m)).astype(np.float64)
+
+
+@dataclass(frozen=True)
+class PoseSolution:
+    """Where the camera is, and what says so.
+
+    ``covariance`` (6, 6) is of the twist (translation, rotation) that perturbs
+    ``camera_from_world`` from the left, in the camera's axes, in metres and radians.
+    """
+
+    camera_from_world: Transform
+    inliers: np.ndarray
+    covariance: np.ndarray
+    rms_px: float
+
+
+def project_with_jacobian(
+    points_camera: np.ndarray, K: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Predict measurements of (..., 3) points in the camera's axes, and their derivatives.
+
+    Returns:
+        (..., 3) pixels and inverse depth, and (..., 3, 3) derivatives by the point.
+    """
+    inverse_z = 1.0 / points_camera[..., 2]
+    x = points_camera[..., 0] * inverse_z
+    y = points_camera[..., 1] * inverse_z
+    fx, fy = K[0, 0], K[1, 1]
+    predicted = np.stack((fx * x + K[0, 2], fy * y + K[1, 2], inverse_z), axis=-1)
+    jacobian = np.zeros((*x.shape, 3, 3))
+    jacobian[..., 0, 0] = fx * inverse_z
+    jacobian[..., 0, 2] = -fx * x * inverse_z
+    jacobian[..., 1, 1] = fy * inverse_z
+    jacobian[..., 1, 2] = -fy * y * inverse_z
+    jacobian[..., 2, 2] = -inverse_z * inverse_z
+    return predicted, jacobian
+
+
+def cross_matrices(vectors: np.ndarray) -> np.ndarray:
+    """(..., 3) vectors v to (..., 3, 3) matrices with ``matrix @ u == cross(v, u)``."""
+    matrices = np.zeros((*vectors.shape, 3))
+    x, y, z = vectors[..., 0], vectors[..., 1], vectors[..., 2]
+    matrices[..., 0, 1], matrices[..., 0, 2] = -z, y
+    matrices[..., 1, 0], matrices[..., 1, 2] = z, -x
+    matrices[..., 2, 0], matrices[..., 2, 1] = -y, x
+    return matrices
+
+
+def twist_transform(twist: np.ndarray) -> Transform:
+    """The small motion of a (6,) twist (translation in m, rotation in rad)."""
+    rotation, _ = cv2.Rodrigues(np.asarray(twist[3:], np.float64))
+    return Transform(rotation, np.array(twist[:3], np.float64))
+
+
+def whitened_residuals(
+    observed: np.ndarray, points_camera: np.ndarray, K: np.ndarray, noise: Noise
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Residuals in standard deviations, their derivatives by the point, and robust weights.
+
+    Args:
+        observed: (N, 3) measurements; a NaN inverse depth has no residual.
+        points_camera: (N, 3) in the camera's axes.
+        K: (3, 3).
+        noise: standard deviations of the measurements.
+
+    Returns:
+        (N, 3) residuals, (N, 3, 3) derivatives, (N,) Cauchy weights (0 behind the camera).
+    """
+    sigma = np.array((noise.pixel_px, noise.pixel_px, noise.inverse_depth))
+    in_front = points_camera[:, 2] > 1e-3
+    safe = np.where(in_front[:, None], points_camera, (0.0, 0.0, 1.0))
+    predicted, jacobian = project_with_jacobian(safe, K)
+    residuals = (observed - predicted) / sigma
+    unknown = np.isnan(residuals[:, 2])
+    residuals[unknown, 2] = 0.0
+    jacobian[unknown, 2] = 0.0
+    jacobian /= sigma[:, None]
+    squared = np.einsum("ni,ni->n", residuals, residuals)
+    # Cauchy, with 95 % efficiency for three Gaussian residuals.
+    weights = np.where(in_front, 1.0 / (1.0 + squared / 2.385**2), 0.0)
+    return residuals, jacobian, weights
+
+
+def solve_pose(
+    points_world: np.ndarray,
+    seen: Observations,
+    K: np.ndarray,
+    noise: Noise,
+    guess: Transform,
+    iterations: int = 10,
+) -> PoseSolution:
+    """Minimise the robust reprojection and depth error by Gauss-Newton from ``guess``.
+
+    Args:
+        points_world: (N, 3), N >= 3.
+        seen: where they are seen.
+        K: (3, 3) of the undistorted image.
+        noise: standard deviations of the measurements.
+        guess: camera_from_world to start from.
+        iterations: the most steps; it stops when a step is below a hundredth of a millimetre.
+    """
+    observed = seen.measurements()
+    camera_from_world = guess
+    for _ in range(iterations):
+        points_camera = camera_from_world.apply(points_world)
+        residuals, by_point, weights = whitened_residuals(observed, points_camera, K, noise)
+        # d(exp(xi) x) / d xi = [I, -[x]_x]
+        jacobian = np.concatenate((by_point, -by_point @ cross_matrices(points_camera)), axis=2)
+        weighted = jacobian * weights[:, None, None]
+        hessian = np.einsum("nij,nik->jk", weighted, jacobian, optimize=True)
+        gradient = np.einsum("nij,ni->j", weighted, residuals, optimize=True)
+        step = np.linalg.solve(hessian + 1e-9 * np.eye(6), gradient)
+        camera_from_world = twist_transform(step) @ camera_from_world
+        if np.abs(step).max() < 1e-5:
+            break
+    points_camera = camera_from_world.apply(points_world)
+    residuals, _, weights = whitened_residuals(observed, points_camera, K, noise)
+    squared = np.einsum("ni,ni->n", residuals, residuals)
+    inliers = (weights > 0) & (squared < OUTLIER_SIGMAS**2)
+    pixel_errors = residuals[inliers, :2] * noise.pixel_px
+    rms_px = float(np.sqrt(np.mean(np.sum(pixel_errors**2, axis=1)))) if inliers.any() else np.inf
+    # The inverse Hessian, scaled by how large the residuals really are.
+    scale = max(1.0, float(np.sum(weights * squared) / max(1, 3 * inliers.sum() - 6)))
+    covariance = np.linalg.inv(hessian + 1e-9 * np.eye(6)) * scale
+    return PoseSolution(camera_from_world, inliers, covariance, rms_px)
+
+
+def guess_pose(
+    points_world: np.ndarray, pixels: np.ndarray, K: np.ndarray, tolerance_px: float = 3.0
+) -> Transform | None:
+    """Find a pose from nothing by P3P within RANSAC, or ``None``.
+
+    Source: M. Fischler and R. Bolles, Random Sample Consensus, 1981.
+    """
+    if len(points_world) < 6:
+        return None
+    cv2.setRNGSeed(0)  # the same answer every time
+    found, rotation_vector, translation, _ = cv2.solvePnPRansac(
+        points_world.astype(np.float64), pixels.astype(np.float64), K, None,
+        iterationsCount=200, reprojectionError=tolerance_px, flags=cv2.SOLVEPNP_P3P,
+    )  # fmt: skip
+    if not found:
+        return None
+    rotation, _ = cv2.Rodrigues(rotation_vector)
+    return Transform(rotation, translation.ravel())

@@ -1,0 +1,26 @@
+"""Stages: each takes images and gives poses, labels, masks or places, as ROS messages."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+from embodied_perception.errors import ConfigError
+
+if TYPE_CHECKING:
+    from embodied_perception.stages.stage import Stage
+
+#: Stage name to module and class; only those that are used get imported.
+STAGES = {"odometry": ("embodied_perception.stages.odometry", "OdometryStage")}
+
+
+def stage_type(name: str) -> type[Stage]:
+    """The stage of a name.
+
+    Raises:
+        ConfigError: there is none.
+    """
+    if name not in STAGES:
+        raise ConfigError(f"no stage is called {name!r}; there are: {', '.join(STAGES)}")
+    module, attribute = STAGES[name]
+    return getattr(importlib.import_module(module), attribute)

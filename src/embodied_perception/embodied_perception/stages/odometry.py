@@ -1,0 +1,242 @@
+"""Visual odometry on messages: colour and depth images in, ``odom`` and TF out.
+
+Frames as in REP-105: ``odom`` is where ``base_frame`` was at the first image; it never jumps.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+from embodied_perception_interfaces.msg import OdometryStatus
+from geometry_msgs.msg import PoseStamped
+from nav_msgs.msg import Odometry, Path
+from tf2_msgs.msg import TFMessage
+
+from embodied_perception.camera import Camera, DepthRegistration
+from embodied_perception.config import Config, parameter
+from embodied_perception.errors import FrameError, GeometryError
+from embodied_perception.frame import Frame
+from embodied_perception.geometry import Transform, TransformTree
+from embodied_perception.odometry import Estimate, OdometryConfig, RgbdOdometry, TrackingState
+from embodied_perception.stages.messages import (
+    header,
+    odometry_message,
+    pose_message,
+    transform_message,
+)
+from embodied_perception.stages.stage import ImageInput, Output, Picture, Stage, Status
+
+_LEVELS = {
+    TrackingState.INIT: Status.WARN,
+    TrackingState.OK: Status.OK,
+    TrackingState.DEGRADED: Status.WARN,
+    TrackingState.LOST: Status.ERROR,
+    TrackingState.RECOVERED: Status.WARN,
+}
+_PATH_PERIOD_NS = 500_000_000
+_PATH_POSES = 2000
+
+
+@dataclass(frozen=True)
+class OdometryStageConfig(OdometryConfig):
+    """Parameters of the odometry stage: those of odometry, and its frames."""
+
+    odom_frame: str = parameter("odom", "frame in which the motion is reported", fixed=True)
+    base_frame: str = parameter(
+        "base_link",
+        "frame of the robot whose motion is reported; the camera's place on it comes from TF. "
+        "Empty: the camera's optical frame itself",
+        fixed=True,
+    )
+    publish_tf: bool = parameter(True, "publish odom_frame -> base_frame on /tf")
+    sync_tolerance_s: float = parameter(
+        0.02,
+        "colour and depth further apart than this are not a pair",
+        unit="s",
+        minimum=0.0,
+        maximum=1.0,
+        fixed=True,
+    )
+
+
+class OdometryStage(Stage):
+    """RGB-D visual odometry. Depth from another camera than colour is registered to it."""
+
+    name = "odometry"
+    config_type = OdometryStageConfig
+    inputs = (
+        ImageInput("color", "camera/color/image_raw", "camera/color/camera_info"),
+        ImageInput(
+            "depth", "camera/depth/image_raw", "camera/depth/camera_info", "compressedDepth"
+        ),
+    )
+    outputs = (
+        Output("odom", "odom", Odometry),
+        Output("tf", "/tf", TFMessage),
+        Output("status", "~/status", OdometryStatus),
+        Output("path", "~/path", Path, latched=True, on_demand=True),
+        Picture("features", "~/features"),
+    )
+    commands = ("reset",)
+
+    config: OdometryStageConfig
+
+    def __init__(self, config: Config, transforms: TransformTree) -> None:
+        super().__init__(config, transforms)
+        self._odometry: RgbdOdometry | None = None
+        self._registration: DepthRegistration | None = None
+        self._odom_from_world: Transform | None = None
+        self._path: deque[PoseStamped] = deque(maxlen=_PATH_POSES)
+        self._path_due_ns = 0
+        self._status = Status(Status.WARN, "no images yet")
+
+    def process(self, color: Frame, depth: Frame) -> dict[str, Any]:  # type: ignore[override]
+        """Track one pair of images."""
+        base_from_camera = self._base_from_camera(color)
+        depth_m = self._registered(color, depth)
+        estimate = self._tracker(color.camera).track(color.gray, depth_m, color.stamp_ns)
+        self._status = _status(estimate)
+        results: dict[str, Any] = {"status": _status_message(estimate, color)}
+        if self.wanted("features"):
+            results["features"] = draw_features(color.rgb, estimate)
+        if estimate.world_from_camera is not None:
+            results |= self._pose_outputs(estimate, estimate.world_from_camera, base_from_camera)
+        return results
+
+    def reset(self) -> str:
+        """Begin anew at the next image, with the robot at the origin, in a new epoch."""
+        if self._odometry is not None:
+            self._odometry.reset()
+        self._odom_from_world = None
+        self._path.clear()
+        self._path_due_ns = 0
+        return "odometry starts anew at the next image"
+
+    def restart(self) -> str:
+        """Time went back: what was tracked is of another time."""
+        return self.reset()
+
+    def status(self) -> Status:
+        """The tracking state."""
+        return self._status
+
+    def _tracker(self, camera: Camera) -> RgbdOdometry:
+        if self._odometry is None or self._odometry.camera is not camera:
+            self.reset()
+            self._odometry = RgbdOdometry(camera, self.config)
+        return self._odometry
+
+    def _base_from_camera(self, color: Frame) -> Transform:
+        if not self.config.base_frame:
+            return Transform.identity()
+        return self._lookup(self.config.base_frame, color)
+
+    def _registered(self, color: Frame, depth: Frame) -> np.ndarray:
+        """Depth as the colour camera would see it."""
+        if depth.frame_id == color.frame_id and depth.camera.same_view(color.camera):
+            return depth.depth_m
+        color_from_depth = self._lookup(color.frame_id, depth)
+        known = self._registration
+        if (
+            known is None
+            or known.depth_camera is not depth.camera
+            or known.color_camera is not color.camera
+            or not np.allclose(known.color_from_depth.matrix, color_from_depth.matrix, atol=1e-7)
+        ):
+            self._registration = DepthRegistration(depth.camera, color.camera, color_from_depth)
+        assert self._registration is not None
+        return self._registration.register(depth.depth_m)
+
+    def _lookup(self, target: str, frame: Frame) -> Transform:
+        try:
+            return self.transforms.lookup(target, frame.frame_id, frame.stamp_ns)
+        except GeometryError as error:
+            raise FrameError(
+                "NO_TRANSFORM",
+                f"{error}; publish {target} -> {frame.frame_id} (robot_state_publisher or "
+                "static_transform_publisher)",
+            ) from error
+
+    def _pose_outputs(
+        self, estimate: Estimate, world_from_camera: Transform, base_from_camera: Transform
+    ) -> dict[str, Any]:
+        if self._odom_from_world is None:
+            # odom is where the base is now: odom_from_world @ world_from_camera = base_from_camera.
+            self._odom_from_world = base_from_camera @ world_from_camera.inverse()
+        camera_from_base = base_from_camera.inverse()
+        odom_from_base = self._odom_from_world @ world_from_camera @ camera_from_base
+        frame, stamp_ns = self.config.odom_frame, estimate.stamp_ns
+        child = self.config.base_frame or "camera"
+
+        # A twist of the camera becomes one of the base by the adjoint; nav_msgs wants the pose's
+        # covariance along the axes of odom, and the twist along those of the base.
+        base_axes = base_from_camera.adjoint
+        odom_axes = np.kron(np.eye(2), odom_from_base.rotation) @ base_axes
+        covariance = odom_axes @ estimate.covariance @ odom_axes.T
+        odom = odometry_message(odom_from_base, frame, child, stamp_ns, covariance)
+        velocity = (base_axes @ estimate.velocity).tolist()
+        twist = odom.twist.twist
+        twist.linear.x, twist.linear.y, twist.linear.z = velocity[:3]
+        twist.angular.x, twist.angular.y, twist.angular.z = velocity[3:]
+        odom.twist.covariance = (base_axes @ estimate.velocity_covariance @ base_axes.T).ravel()
+
+        results: dict[str, Any] = {"odom": odom}
+        if self.config.publish_tf:
+            transform = transform_message(odom_from_base, frame, child, stamp_ns)
+            results["tf"] = TFMessage(transforms=[transform])
+        pose = PoseStamped(header=header(stamp_ns, frame), pose=pose_message(odom_from_base))
+        self._path.append(pose)
+        if stamp_ns >= self._path_due_ns and self.wanted("path"):
+            self._path_due_ns = stamp_ns + _PATH_PERIOD_NS
+            results["path"] = Path(header=header(stamp_ns, frame), poses=list(self._path))
+        return results
+
+
+def draw_features(image_rgb: np.ndarray, estimate: Estimate) -> np.ndarray:
+    """The image (H, W, 3) with features in green, outliers in red, and the state in words."""
+    picture = image_rgb.copy()
+    for (x, y), inlier in zip(
+        np.rint(estimate.pixels).astype(int).tolist(), estimate.inliers.tolist(), strict=True
+    ):
+        colour = (70, 220, 90) if inlier else (235, 60, 50)
+        cv2.circle(picture, (x, y), 3, colour, 1, cv2.LINE_AA)
+    text = f"{estimate.state.name}  {int(estimate.inliers.sum())}/{len(estimate.pixels)} features"
+    for thickness, colour in ((4, (0, 0, 0)), (1, (255, 255, 255))):
+        cv2.putText(
+            picture, text, (10, 24), cv2.FONT_HERSHEY_SIMPLEX, 0.6, colour, thickness, cv2.LINE_AA
+        )
+    return picture
+
+
+def _status(estimate: Estimate) -> Status:
+    state = estimate.state
+    message = f"{state.name}: {estimate.reason}" if estimate.reason else state.name
+    return Status(
+        _LEVELS[state],
+        message,
+        {
+            "state": state.name,
+            "epoch": str(estimate.epoch),
+            "features": str(len(estimate.pixels)),
+            "inliers": str(int(estimate.inliers.sum())),
+            "keyframes": str(estimate.keyframes),
+        },
+    )
+
+
+def _status_message(estimate: Estimate, color: Frame) -> OdometryStatus:
+    return OdometryStatus(
+        header=header(color.stamp_ns, color.frame_id),
+        state=int(estimate.state),
+        state_name=estimate.state.name,
+        reason=estimate.reason,
+        epoch=estimate.epoch,
+        features_tracked=len(estimate.pixels),
+        inliers=int(estimate.inliers.sum()),
+        keyframes=estimate.keyframes,
+        reprojection_rms_px=float(estimate.rms_px),
+    )

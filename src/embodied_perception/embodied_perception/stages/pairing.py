@@ -1,0 +1,137 @@
+"""Sets of messages that belong to one moment."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar
+
+ItemT = TypeVar("ItemT")
+
+#: A stamp that goes back by less is a straggler and is dropped; by more, time has started anew
+#: (a bag that loops, a simulation that was reset).
+RESTART_NS = 500_000_000
+
+
+@dataclass
+class _Stream(Generic[ItemT]):
+    queue: deque[tuple[int, ItemT]] = field(default_factory=deque)
+    last_ns: int | None = None
+    period_ns: int | None = None  # the smallest gap between two stamps so far
+
+
+class StampPairer(Generic[ItemT]):
+    """Pairs streams by nearest stamp, whatever the order in which their messages arrive.
+
+    The first stream leads: each of its items is given out once, together with the nearest item of
+    every other stream, if that is within the tolerance. An item waits until no nearer partner can
+    come any more.
+
+    Args:
+        names: of the streams, the leading one first.
+        tolerance_ns: how far apart the stamps of a set may be.
+        drop: told a reason code and a sentence for every item that cannot be used.
+        capacity: items that wait in one stream at the most.
+    """
+
+    def __init__(
+        self,
+        names: Sequence[str],
+        tolerance_ns: int,
+        drop: Callable[[str, str], None],
+        capacity: int = 30,
+    ) -> None:
+        self._streams: dict[str, _Stream[ItemT]] = {name: _Stream() for name in names}
+        self._leader = names[0]
+        self._tolerance_ns = tolerance_ns
+        self._drop = drop
+        self._capacity = capacity
+
+    def push(self, name: str, stamp_ns: int, item: ItemT) -> list[tuple[int, dict[str, ItemT]]]:
+        """Take an item; returns the sets that became complete, with the leader's stamp."""
+        stream = self._streams[name]
+        if not self._is_new(name, stream, stamp_ns):
+            return []
+        if stream.last_ns is not None and stamp_ns > stream.last_ns:
+            gap_ns = stamp_ns - stream.last_ns
+            stream.period_ns = min(gap_ns, stream.period_ns or gap_ns)
+        stream.last_ns = stamp_ns
+        stream.queue.append((stamp_ns, item))
+        complete = []
+        while (found := self._next()) is not None:
+            complete.append(found)
+        self._bound(name, stream)
+        return complete
+
+    def _is_new(self, name: str, stream: _Stream[ItemT], stamp_ns: int) -> bool:
+        if stamp_ns <= 0:
+            self._drop("NO_STAMP", f"{name}: the header's stamp is not set")
+            return False
+        if stream.last_ns is None or stamp_ns > stream.last_ns:
+            return True
+        if stamp_ns == stream.last_ns:
+            self._drop("DUPLICATE", f"{name}: stamp {stamp_ns} ns came twice")
+            return False
+        if stream.last_ns - stamp_ns < RESTART_NS:
+            back_ms = (stream.last_ns - stamp_ns) / 1e6
+            self._drop("OUT_OF_ORDER", f"{name}: stamp is {back_ms:.1f} ms before the last one")
+            return False
+        # Time has started anew: what waits from before it can never be paired.
+        for other in self._streams.values():
+            while other.queue and other.queue[-1][0] > stamp_ns + RESTART_NS:
+                other.queue.pop()
+        return True
+
+    def _next(self) -> tuple[int, dict[str, ItemT]] | None:
+        leader = self._streams[self._leader].queue
+        while leader:
+            stamp_ns, item = leader[0]
+            partners = {name: self._nearest(name, stamp_ns) for name in self._streams}
+            partners.pop(self._leader)
+            if any(found is _WAIT for found in partners.values()):
+                return None
+            leader.popleft()
+            missing = [name for name, found in partners.items() if found is None]
+            if missing:
+                self._drop(
+                    "UNPAIRED",
+                    f"no {missing[0]} within {self._tolerance_ns / 1e6:g} ms of {self._leader}: "
+                    "check that both cameras run, or raise sync_tolerance",
+                )
+                continue
+            items = {self._leader: item}
+            for name, index in partners.items():
+                items[name] = self._take(name, index)
+            return stamp_ns, items
+        return None
+
+    def _nearest(self, name: str, stamp_ns: int) -> int | None | object:
+        """Place of the nearest item in a stream's queue, None if too far, or that it may come."""
+        stream = self._streams[name]
+        if not stream.queue:
+            return _WAIT
+        gaps = [abs(stamp - stamp_ns) for stamp, _ in stream.queue]
+        best = min(range(len(gaps)), key=gaps.__getitem__)
+        # A later item can be nearer only if it comes within ``gap`` after the leader's stamp.
+        newest_ns = stream.queue[-1][0]
+        soonest_ns = newest_ns + (stream.period_ns or 1)
+        if soonest_ns - stamp_ns < min(gaps[best], self._tolerance_ns):
+            return _WAIT
+        return best if gaps[best] <= self._tolerance_ns else None
+
+    def _take(self, name: str, index: object) -> ItemT:
+        queue = self._streams[name].queue
+        assert isinstance(index, int)
+        for _ in range(index):
+            queue.popleft()
+        return queue.popleft()[1]
+
+    def _bound(self, name: str, stream: _Stream[ItemT]) -> None:
+        while len(stream.queue) > self._capacity:
+            stream.queue.popleft()
+            others = [other for other in self._streams if not self._streams[other].queue]
+            self._drop("UNPAIRED", f"{name} comes, but {' and '.join(others) or 'no partner'} not")
+
+
+_WAIT = object()

@@ -1,0 +1,231 @@
+"""Runs a stage on messages: what both hosts have in common."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+from tf2_msgs.msg import TFMessage
+
+from embodied_perception.camera import Camera
+from embodied_perception.config import Config
+from embodied_perception.errors import CameraError, FrameError, PerceptionError
+from embodied_perception.frame import Frame
+from embodied_perception.geometry import TransformTree
+from embodied_perception.stages.decoding import Decoded
+from embodied_perception.stages.messages import (
+    compressed_image_message,
+    image_message,
+    transform_from_message,
+)
+from embodied_perception.stages.pairing import RESTART_NS, StampPairer
+from embodied_perception.stages.report import Report
+from embodied_perception.stages.stage import Output, Picture, Stage
+
+#: Pairs that wait for their calibration at the most.
+_WAITING = 5
+
+
+@dataclass(frozen=True)
+class Source:
+    """A topic that a stage listens to."""
+
+    topic: str
+    type: type
+    suffix: str = ""  #: of image_transport; added after the topic is remapped
+    input_name: str = ""  #: the camera it belongs to; empty for transforms
+    latched: bool = False
+
+
+@dataclass(frozen=True)
+class Sink:
+    """A topic that a stage publishes."""
+
+    topic: str
+    type: type
+    suffix: str = ""  #: of image_transport; added after the topic is remapped
+    latched: bool = False
+    on_demand: bool = False
+
+
+@dataclass(frozen=True)
+class FrameSet:
+    """Frames of one moment, by input name, ready to be processed."""
+
+    stamp_ns: int
+    frames: dict[str, Frame] = field(default_factory=dict)
+
+
+class StageRunner:
+    """Feeds a stage: calibrates frames, pairs them, and counts what cannot be used.
+
+    :meth:`accept` takes what arrived and gives out complete sets; :meth:`process` runs the stage
+    on one. They may be called from two threads.
+    """
+
+    def __init__(self, stage_type: type[Stage], config: Config) -> None:
+        self.transforms = TransformTree()
+        self.stage = stage_type(config, self.transforms)
+        self.report = Report()
+        self.is_wanted: Callable[[Sink], bool] = lambda _sink: True
+        self.stage.wanted = self._wanted
+        self._cameras: dict[str, Camera] = {}
+        self._waiting: deque[tuple[int, dict[str, Frame]]] = deque()
+        self._pairer: StampPairer[Frame] = StampPairer(
+            [image.name for image in self.stage.inputs],
+            round(getattr(config, "sync_tolerance_s", 0.0) * 1e9),
+            self.report.drop,
+        )
+        self._last_ns = 0
+        self._lock = threading.Lock()
+
+    # What it listens to and publishes.
+
+    def sources(self, compressed: Collection[str] = ()) -> list[Source]:
+        """The topics to listen to; ``compressed`` names the inputs whose images come so."""
+        sources = [
+            Source("/tf", TFMessage),
+            Source("/tf_static", TFMessage, latched=True),
+        ]
+        for image in self.stage.inputs:
+            name = image.name
+            sources.append(Source(image.camera_info_topic, CameraInfo, input_name=name))
+            if name in compressed:
+                suffix = f"/{image.compression}"
+                sources.append(Source(image.topic, CompressedImage, suffix, name))
+            else:
+                sources.append(Source(image.topic, Image, input_name=name))
+        return sources
+
+    def sinks(self) -> list[Sink]:
+        """The topics to publish."""
+        return [sink for output in self.stage.outputs for sink in _sinks(output)]
+
+    # What happens to a message.
+
+    def accept(self, source: Source, decoded: Decoded | PerceptionError) -> list[FrameSet]:
+        """Take what arrived on a topic; returns the sets that are ready now."""
+        if isinstance(decoded, PerceptionError):
+            self._refuse(source, decoded)
+            return []
+        if isinstance(decoded, Camera):
+            self._cameras[source.input_name] = decoded
+        elif isinstance(decoded, Frame):
+            self._waiting.extend(self._pairer.push(source.input_name, decoded.stamp_ns, decoded))
+        else:
+            self._learn_transforms(source, decoded)
+        return self._calibrated()
+
+    def process(self, ready: FrameSet) -> list[tuple[Sink, Any]]:
+        """Run the stage on a set; returns where each message goes, and the message."""
+        with self._lock:
+            if ready.stamp_ns < self._last_ns - RESTART_NS:
+                back_s = (self._last_ns - ready.stamp_ns) / 1e9
+                forgotten = self.stage.restart()
+                self.report.drop("TIME_WENT_BACK", f"by {back_s:.1f} s: {forgotten}")
+            self._last_ns = ready.stamp_ns
+            try:
+                results = self.stage.process(**ready.frames)
+            except PerceptionError as error:
+                self.report.drop(reason_of(error), str(error))
+                return []
+        self.report.count_processed()
+        frame_id = ready.frames[self.stage.inputs[0].name].frame_id
+        return [
+            found
+            for output in self.stage.outputs
+            if output.name in results
+            for found in self._messages(output, results[output.name], ready.stamp_ns, frame_id)
+        ]
+
+    def command(self, name: str) -> str:
+        """Call a stage's command; returns its answer."""
+        with self._lock:
+            return getattr(self.stage, name)()
+
+    def reconfigure(self, config: Config) -> None:
+        """Put new parameters in force, between two images."""
+        with self._lock:
+            self.stage.config = config
+
+    # Steps.
+
+    def _refuse(self, source: Source, error: PerceptionError) -> None:
+        if isinstance(error, CameraError):
+            self._cameras.pop(source.input_name, None)
+        self.report.drop(reason_of(error), f"{source.topic}: {error}")
+
+    def _learn_transforms(self, source: Source, messages: list[Any]) -> None:
+        for message in messages:
+            parent, child = message.header.frame_id, message.child_frame_id
+            stamp = message.header.stamp
+            try:
+                parent_from_child = transform_from_message(message)
+                if source.latched:
+                    self.transforms.set_static(parent, child, parent_from_child)
+                else:
+                    stamp_ns = stamp.sec * 1_000_000_000 + stamp.nanosec
+                    self.transforms.set_dynamic(parent, child, stamp_ns, parent_from_child)
+            except PerceptionError as error:
+                self.report.drop("BAD_TRANSFORM", f"{parent} -> {child}: {error}")
+
+    def _calibrated(self) -> list[FrameSet]:
+        """Sets whose cameras are all known; the others wait a little."""
+        unknown = [image for image in self.stage.inputs if image.name not in self._cameras]
+        if unknown:
+            while len(self._waiting) > _WAITING:
+                self._waiting.popleft()
+                topic = unknown[0].camera_info_topic
+                self.report.drop("NO_CAMERA_INFO", f"no valid calibration on {topic}")
+            return []
+        ready = []
+        for stamp_ns, frames in self._waiting:
+            for name, frame in frames.items():
+                frame.camera = self._cameras[name]
+            ready.append(FrameSet(stamp_ns, frames))
+        self._waiting.clear()
+        return ready
+
+    def _wanted(self, output_name: str) -> bool:
+        outputs = {output.name: output for output in self.stage.outputs}
+        return any(self.is_wanted(sink) for sink in _sinks(outputs[output_name]))
+
+    def _messages(
+        self, output: Output | Picture, result: Any, stamp_ns: int, frame_id: str
+    ) -> list[tuple[Sink, Any]]:
+        sinks = _sinks(output)
+        if isinstance(output, Output):
+            return [(sinks[0], result)]
+        make = {Image: _raw, CompressedImage: compressed_image_message}
+        return [
+            (sink, make[sink.type](result, stamp_ns, frame_id))
+            for sink in sinks
+            if self.is_wanted(sink)
+        ]
+
+
+def _sinks(output: Output | Picture) -> list[Sink]:
+    if isinstance(output, Picture):
+        return [
+            Sink(output.topic, Image, on_demand=True),
+            Sink(output.topic, CompressedImage, "/compressed", on_demand=True),
+        ]
+    return [Sink(output.topic, output.type, latched=output.latched, on_demand=output.on_demand)]
+
+
+def _raw(image_rgb: np.ndarray, stamp_ns: int, frame_id: str) -> Image:
+    return image_message(image_rgb, "rgb8", stamp_ns, frame_id)
+
+
+def reason_of(error: PerceptionError) -> str:
+    """A short code for what went wrong."""
+    if isinstance(error, FrameError):
+        return error.reason
+    if isinstance(error, CameraError):
+        return "UNCALIBRATED"
+    return type(error).__name__.removesuffix("Error").upper()

@@ -1,0 +1,99 @@
+"""Command line of the room renderer: ``python tools/demo_room --help``."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+if not __package__:  # run as a folder: make the package importable by its name
+    sys.path[0] = str(Path(__file__).resolve().parent.parent)
+
+from demo_room.random_rooms import random_room
+from demo_room.room import Room
+from demo_room.rooms import DEMO, HELDOUT
+from demo_room.world import build
+
+ROOMS = {room.name: room for room in (DEMO, HELDOUT)}
+
+HELP = """\
+Render a furnished room with named, coloured objects as an RGB-D recording with ground truth:
+20 s at 15 Hz of colour, depth, camera poses, class masks, object boxes and 3D places.
+
+  python tools/demo_room heldout                    write out/rooms/heldout.mcap
+  python tools/demo_room 42 --preview look.png      look at the random room of seed 42
+  python tools/demo_room --list                     colour-object pairs of each room
+
+Needs the development dependency group 'render' (MuJoCo) and, without a display, EGL
+(Debian: libegl1 libgl1-mesa-dri). A bag needs the workspace's ROS: prefix ./run shell -c '...'.
+"""
+
+
+def room_of(text: str) -> Room:
+    """Return the room of a name, or the random room of a seed."""
+    if text in ROOMS:
+        return ROOMS[text]
+    if text.isdecimal():
+        return random_room(int(text))
+    raise argparse.ArgumentTypeError(
+        f"got {text!r}, expected {', '.join(ROOMS)} or a seed such as 42"
+    )
+
+
+def print_pairs(rooms: list[Room]) -> None:
+    """Which colour-object pairs exist in which room."""
+    for pair in sorted({pair for room in rooms for pair in room.pairs}):
+        print(f"{pair:16s} {' '.join(room.name for room in rooms if pair in room.pairs)}")
+
+
+def main() -> int:
+    """Parse, then list, preview or record."""
+    parser = argparse.ArgumentParser(
+        prog="demo_room", description=HELP, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "room",
+        nargs="?",
+        type=room_of,
+        default=DEMO,
+        help="demo (default), heldout, or the seed of a random room",
+    )
+    parser.add_argument("-o", "--output", type=Path, help="the bag; default out/rooms/ROOM.mcap")
+    parser.add_argument("--preview", type=Path, metavar="PNG", help="write a contact sheet, no bag")
+    parser.add_argument(
+        "--list", action="store_true", help="print the colour-object pairs of the rooms"
+    )
+    arguments = parser.parse_args()
+    room: Room = arguments.room
+    if arguments.list:
+        print_pairs(list({each.name: each for each in (*ROOMS.values(), room)}.values()))
+        return 0
+
+    if find_spec("mujoco") is None:
+        parser.error("MuJoCo is not installed; install it: pip install --group render")
+
+    from rich.progress import track
+
+    from demo_room.path import FRAMES
+    from demo_room.render import render
+
+    step = 30 if arguments.preview else 1
+    frames = track(render(room, step), f"Rendering {room.name}", total=FRAMES // step)
+    if arguments.preview:
+        from demo_room.preview import write_contact_sheet
+
+        write_contact_sheet(arguments.preview, frames)
+        print(arguments.preview)
+        return 0
+
+    from demo_room.record import write_bag
+
+    output = arguments.output or Path("out/rooms") / f"{room.name}.mcap"
+    write_bag(output, frames, build(room).objects)
+    print(f"{output}: {output.stat().st_size / 1e6:.1f} MB")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""The workspace: one environment under .ros/ and the commands that run in it."""

@@ -1,0 +1,21 @@
+"""Installs the package. Its version and description are those of package.xml."""
+
+import xml.etree.ElementTree as ElementTree
+
+from setuptools import find_packages, setup
+
+manifest = ElementTree.parse("package.xml").getroot()  # noqa: S314
+name = manifest.findtext("name")
+
+setup(
+    name=name,
+    version=manifest.findtext("version"),
+    description=manifest.findtext("description"),
+    license=manifest.findtext("license"),
+    packages=find_packages(),
+    data_files=[
+        ("share/ament_index/resource_index/packages", [f"resource/{name}"]),
+        (f"share/{name}", ["package.xml"]),
+    ],
+    zip_safe=False,
+)
