@@ -82,6 +82,11 @@ class BagReader:
         # A function of its own, so that the check happens at the call and not at the first use.
         return self._messages(self.topics if topics is None else topics)
 
+    def serialized(self, topics: Collection[str]) -> Iterator[tuple[str, int, bytes]]:
+        """Like :meth:`messages`, but the messages stay as they are stored (CDR)."""
+        self._check_known(topics)
+        return ((channel.topic, log_ns, data) for channel, log_ns, data in self._stored(topics))
+
     def close(self) -> None:
         """Release the files."""
         for storage in self._storages:
@@ -106,16 +111,19 @@ class BagReader:
             raise BagError(f"{self.path}: no topic {missing[0]}; topics in this bag: {known}")
 
     def _messages(self, topics: Collection[str]) -> Iterator[tuple[str, int, Any]]:
+        for channel, log_ns, data in self._stored(topics):
+            try:
+                message = _deserialise(channel, data)
+            except BagError as error:
+                self._skipped[channel.topic, str(error)] += 1
+                continue
+            yield channel.topic, log_ns, message
+
+    def _stored(self, topics: Collection[str]) -> Iterator[tuple[Channel, int, bytes]]:
         for storage in self._storages:
             channels = {c.id: c for c in storage.channels if c.topic in topics}
             for channel_id, log_ns, data in storage.messages(channels):
-                channel = channels[channel_id]
-                try:
-                    message = _deserialise(channel, data)
-                except BagError as error:
-                    self._skipped[channel.topic, str(error)] += 1
-                    continue
-                yield channel.topic, log_ns, message
+                yield channels[channel_id], log_ns, data
 
 
 def _deserialise(channel: Channel, data: bytes) -> Any:

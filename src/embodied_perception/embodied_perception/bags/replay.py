@@ -68,7 +68,7 @@ class _Hosted:
 
     def connect(self, topics: Collection[str], path: Path) -> None:
         """Choose raw or compressed by what a recording has."""
-        raw = {s.input_name: s for s in self.runner.sources() if s.input_name}
+        raw = {s.input_name: s for s in self.runner.sources() if s.type is Image}
         compressed = [name for name, s in raw.items() if self.resolve(s) not in topics]
         for source in self.runner.sources(compressed):
             topic = self.resolve(source)

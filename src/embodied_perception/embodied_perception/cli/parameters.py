@@ -1,0 +1,63 @@
+"""Parameters of stages on the command line: ROS parameter files and ``name:=value``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from embodied_perception.config import Config
+from embodied_perception.errors import ConfigError
+from embodied_perception.stages.stage import Stage
+
+
+def read_parameter_file(path: Path, node_name: str) -> dict[str, Any]:
+    """The values that a ROS parameter file (``ros__parameters``) gives a node.
+
+    Raises:
+        ConfigError: the file is missing or not such a file.
+    """
+    try:
+        content = yaml.safe_load(path.read_text())
+    except (OSError, yaml.YAMLError) as error:
+        raise ConfigError(f"{path}: {error}") from error
+    if not isinstance(content, dict):
+        raise ConfigError(f"{path}: expected 'NODE: {{ros__parameters: {{...}}}}'")
+    values: dict[str, Any] = {}
+    for key in ("/**", node_name, f"/{node_name}"):
+        section = content.get(key) or {}
+        if not isinstance(section, dict) or not isinstance(section.get("ros__parameters", {}), dict):
+            raise ConfigError(f"{path}: {key}: expected ros__parameters: {{name: value}}")
+        values |= section.get("ros__parameters", {})
+    return values
+
+
+def stage_config(stage: type[Stage], file: Path | None, assignments: Iterable[str]) -> Config:
+    """A stage's configuration from its defaults, then a file, then ``name:=value`` words.
+
+    Values of the file that belong to the host (such as ``use_sim_time``) are left aside.
+    """
+    names = {info.name for info in stage.config_type.parameters()}
+    values: dict[str, Any] = {}
+    if file is not None:
+        given = read_parameter_file(file, stage.name)
+        values |= {name: value for name, value in given.items() if name in names}
+    for assignment in assignments:
+        name, separator, text = assignment.partition(":=")
+        if not separator:
+            raise ConfigError(f"--param: got {assignment!r}, expected name:=value")
+        values[name] = yaml.safe_load(text)
+    return stage.config_type.from_mapping(values)
+
+
+def remappings(assignments: Iterable[str]) -> dict[str, str]:
+    """``from:=to`` words as a table."""
+    table = {}
+    for assignment in assignments:
+        name, separator, topic = assignment.partition(":=")
+        if not separator or not name or not topic.startswith("/"):
+            raise ConfigError(f"--remap: got {assignment!r}, expected topic:=/topic/in/the/bag")
+        table[name] = topic
+    return table

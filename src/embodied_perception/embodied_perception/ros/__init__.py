@@ -1,0 +1,1 @@
+"""Hosts stages as ROS 2 lifecycle nodes."""

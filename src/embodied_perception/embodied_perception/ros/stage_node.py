@@ -1,0 +1,227 @@
+"""A stage as a lifecycle node.
+
+Configure reads the parameters and opens the topics; activate subscribes and starts to work;
+deactivate stops both. With ``autostart`` (the default) the node does the first two by itself.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+
+from diagnostic_msgs.msg import DiagnosticArray
+from rcl_interfaces.msg import ParameterDescriptor, SetParametersResult
+from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
+from rclpy.parameter import Parameter
+from rclpy.publisher import Publisher
+from rclpy.service import Service
+from rclpy.timer import Timer
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+from std_srvs.srv import Trigger
+
+from embodied_perception.errors import PerceptionError
+from embodied_perception.ros import parameters, qos
+from embodied_perception.ros.frame_hub import FrameHub
+from embodied_perception.ros.latency import LatencyMeter
+from embodied_perception.ros.mailbox import Mailbox
+from embodied_perception.stages.decoding import Decoded
+from embodied_perception.stages.runner import FrameSet, Sink, Source, StageRunner
+from embodied_perception.stages.stage import Stage
+
+_DIAGNOSTICS_PERIOD_S = 1.0
+_TRANSPORTS = ("raw", "compressed")
+_SENSOR_TYPES = (Image, CompressedImage, CameraInfo)
+
+
+class StageNode(LifecycleNode):
+    """Runs one stage on a ROS graph.
+
+    Args:
+        stage_type: what to run; the node bears its name.
+        hub: shared by the nodes of a process; a node on its own makes one.
+    """
+
+    def __init__(self, stage_type: type[Stage], hub: FrameHub | None = None) -> None:
+        super().__init__(stage_type.name)
+        self._stage_type = stage_type
+        self._hub = hub or FrameHub(self)
+        self._runner: StageRunner | None = None
+        self._sinks: dict[Sink, Publisher] = {}
+        self._services_made: list[Service] = []
+        self._leave: list[Callable[[], None]] = []
+        self._timer: Timer | None = None
+        self._mailbox: Mailbox[tuple[float, FrameSet]] = Mailbox()
+        self._worker: threading.Thread | None = None
+        self._latency = LatencyMeter()
+        parameters.declare(self, stage_type.config_type)
+        self.declare_parameter(
+            "autostart",
+            value=True,
+            descriptor=ParameterDescriptor(description="configure and activate at start"),
+        )
+        self.declare_parameter(
+            "image_transport",
+            "raw",
+            ParameterDescriptor(
+                description="how images come",
+                additional_constraints=f"one of: {', '.join(_TRANSPORTS)}",
+            ),
+        )
+        self.add_on_set_parameters_callback(self._on_set_parameters)
+        self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", qos.RELIABLE)
+
+    def autostart(self) -> None:
+        """Configure and activate, if the parameter of that name says so."""
+        if not self.get_parameter("autostart").value:
+            return
+        if self.trigger_configure() is TransitionCallbackReturn.SUCCESS:
+            self.trigger_activate()
+
+    # Lifecycle.
+
+    def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:  # noqa: ARG002
+        """Read the parameters, make the stage, its publishers and its services."""
+        try:
+            config = parameters.read(self, self._stage_type.config_type)
+            self._runner = StageRunner(self._stage_type, config)
+        except PerceptionError as error:
+            self.get_logger().error(str(error))
+            return TransitionCallbackReturn.FAILURE
+        for sink in self._runner.sinks():
+            topic = self.resolve_topic_name(sink.topic) + sink.suffix
+            profile = qos.LATCHED if sink.latched else qos.RELIABLE
+            self._sinks[sink] = self.create_lifecycle_publisher(sink.type, topic, profile)
+        self._runner.is_wanted = self._is_wanted
+        for name in self._runner.stage.commands:
+            service = self.create_service(Trigger, f"~/{name}", self._answer(self._runner, name))
+            self._services_made.append(service)
+        return TransitionCallbackReturn.SUCCESS
+
+    def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Subscribe, and start to work."""
+        assert self._runner is not None
+        self._mailbox = Mailbox()
+        self._worker = threading.Thread(target=self._work, name=self.get_name(), daemon=True)
+        self._worker.start()
+        transport = self.get_parameter("image_transport").value
+        packed = [image.name for image in self._stage_type.inputs if transport == "compressed"]
+        for source in self._runner.sources(packed):
+            self._leave.append(self._listen(self._runner, source))
+        self._timer = self.create_timer(_DIAGNOSTICS_PERIOD_S, self._publish_diagnostics)
+        return super().on_activate(state)
+
+    def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Stop, and let go of the topics."""
+        self._stop()
+        return super().on_deactivate(state)
+
+    def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:  # noqa: ARG002
+        """Undo what configure made."""
+        self._close()
+        return TransitionCallbackReturn.SUCCESS
+
+    def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:  # noqa: ARG002
+        """Undo everything."""
+        self._stop()
+        self._close()
+        return TransitionCallbackReturn.SUCCESS
+
+    def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:  # noqa: ARG002
+        """A transition failed halfway: undo everything, so that it can be tried again."""
+        self._stop()
+        self._close()
+        return TransitionCallbackReturn.SUCCESS
+
+    def destroy_node(self) -> None:
+        """Stop before the node goes."""
+        self._stop()
+        super().destroy_node()
+
+    def _stop(self) -> None:
+        while self._leave:
+            self._leave.pop()()
+        self._mailbox.close()
+        if self._worker is not None:
+            self._worker.join()
+            self._worker = None
+        if self._timer is not None:
+            self.destroy_timer(self._timer)
+            self._timer = None
+
+    def _close(self) -> None:
+        for publisher in self._sinks.values():
+            self.destroy_publisher(publisher)
+        self._sinks.clear()
+        while self._services_made:
+            self.destroy_service(self._services_made.pop())
+        self._runner = None
+
+    # What arrives is put into the mailbox; the worker takes it from there.
+
+    def _listen(self, runner: StageRunner, source: Source) -> Callable[[], None]:
+        topic = self.resolve_topic_name(source.topic) + source.suffix
+        profile = qos.SENSOR if source.type in _SENSOR_TYPES else qos.RELIABLE
+        if source.latched:
+            profile = qos.LATCHED
+
+        def take(decoded: Decoded | PerceptionError) -> None:
+            for ready in runner.accept(source, decoded):
+                if self._mailbox.put((time.monotonic(), ready)) is not None:
+                    runner.report.drop("TOO_SLOW", "a newer image came before this one's turn")
+
+        return self._hub.listen(topic, source.type, profile, take)
+
+    def _work(self) -> None:
+        runner = self._runner
+        assert runner is not None
+        while (item := self._mailbox.take()) is not None:
+            arrived, ready = item
+            try:
+                for sink, message in runner.process(ready):
+                    self._sinks[sink].publish(message)
+            except Exception as error:  # noqa: BLE001 - a defect here must not end the robot's node
+                self.get_logger().error(f"{type(error).__name__}: {error}")
+                runner.report.drop("INTERNAL", f"{type(error).__name__}: {error}")
+            now_ns = self.get_clock().now().nanoseconds
+            self._latency.add(time.monotonic() - arrived, (now_ns - ready.stamp_ns) * 1e-9)
+
+    def _is_wanted(self, sink: Sink) -> bool:
+        return not sink.on_demand or self._sinks[sink].get_subscription_count() > 0
+
+    # Questions and answers.
+
+    def _answer(
+        self, runner: StageRunner, name: str
+    ) -> Callable[[Trigger.Request, Trigger.Response], Trigger.Response]:
+        def answer(_request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+            try:
+                response.message, response.success = runner.command(name), True
+            except PerceptionError as error:
+                response.message, response.success = str(error), False
+            return response
+
+        return answer
+
+    def _on_set_parameters(self, changes: list[Parameter]) -> SetParametersResult:
+        for change in changes:
+            if change.name == "image_transport" and change.value not in _TRANSPORTS:
+                reason = f"image_transport: got {change.value!r}, expected {' or '.join(_TRANSPORTS)}"
+                return SetParametersResult(successful=False, reason=reason)
+        if self._runner is None:
+            # Nothing runs yet: configure will check the whole.
+            return SetParametersResult(successful=True)
+        config, result = parameters.changed(self._runner.stage.config, changes)
+        if result.successful:
+            self._runner.reconfigure(config)
+        return result
+
+    def _publish_diagnostics(self) -> None:
+        if self._runner is None:
+            return
+        name = self.get_fully_qualified_name().removeprefix("/")
+        now_ns = self.get_clock().now().nanoseconds
+        status = self._runner.stage.status()
+        measured = self._latency.read()
+        message = self._runner.report.diagnostics(name, status, now_ns, measured)
+        self._diagnostics.publish(message)
