@@ -26,6 +26,7 @@ _TO_GRAY = {
     "mono8": None,
 }
 _DEPTH_ENCODINGS = ("16UC1", "mono16", "32FC1")
+_PNG_HEAD = b"\x89PNG\r\n\x1a\n"
 
 
 class RawPixels:
@@ -61,38 +62,63 @@ class RawPixels:
 
 
 class CompressedPixels:
-    """A JPEG or PNG file in memory. Each view is decoded straight from the file."""
+    """A JPEG or PNG file in memory. Each view is decoded straight from the file.
 
-    def __init__(self, data: np.ndarray) -> None:
+    Args:
+        data: (N,) uint8, the file.
+        inverse_depth: (a, b) where a 16-bit PNG holds values v of depth a / (v - b) in metres, as
+            compressed_depth_image_transport writes floating-point depth; None for millimetres.
+    """
+
+    def __init__(
+        self, data: np.ndarray, inverse_depth: tuple[float, float] | None = None
+    ) -> None:
         self._data = data
+        self._inverse_depth = inverse_depth
 
     def rgb(self) -> np.ndarray:
         """(H, W, 3) uint8."""
+        self._refuse_depth()
         return cv2.cvtColor(self._decode(cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)
 
     def gray(self) -> np.ndarray:
         """(H, W) uint8; of a JPEG it is the luma that the file holds."""
+        self._refuse_depth()
         return self._decode(cv2.IMREAD_GRAYSCALE)
 
     def depth_m(self) -> np.ndarray:
-        """(H, W) float32 metres, from a 16-bit PNG of millimetres."""
+        """(H, W) float32 metres, from a 16-bit PNG of millimetres or of quantised 1/depth."""
         array = self._decode(cv2.IMREAD_UNCHANGED)
         if array.dtype != np.uint16 or array.ndim != 2:
             raise _wrong_encoding(f"{array.dtype} image of shape {array.shape}", _DEPTH_ENCODINGS)
-        return RawPixels(array, "16UC1").depth_m()
+        if self._inverse_depth is None:
+            return RawPixels(array, "16UC1").depth_m()
+        scale, offset = (np.float32(value) for value in self._inverse_depth)
+        with np.errstate(divide="ignore"):
+            depth_m = scale / (array - offset)
+        return RawPixels(np.where(array > 0, depth_m, np.float32(0)), "32FC1").depth_m()
 
     def _decode(self, flags: int) -> np.ndarray:
         self._require_whole()
-        array = cv2.imdecode(self._data, flags)
+        try:
+            array = cv2.imdecode(self._data, flags) if len(self._data) else None
+        except cv2.error:
+            array = None
         if array is None:
             raise FrameError("UNDECODABLE", f"{len(self._data)} bytes are no JPEG or PNG image")
         return array
 
+    def _refuse_depth(self) -> None:
+        # OpenCV would cut 16 bits down to 8. Bit depth and colour type follow the size in IHDR.
+        if bytes(self._data[:8]) == _PNG_HEAD and bytes(self._data[24:26]) == b"\x10\x00":
+            raise _wrong_encoding("PNG of 16-bit gray", ("JPEG", "PNG of 8 bits"))
+
     def _require_whole(self) -> None:
         # OpenCV pads what is missing of a cut-off file with grey and says nothing.
-        head, tail = bytes(self._data[:8]), bytes(self._data[-64:])
+        # Zeros behind the end are harmless: cameras fill up their buffers with them.
+        head, tail = bytes(self._data[:8]), self._data.tobytes().rstrip(b"\0")[-64:]
         cut_jpeg = head[:2] == b"\xff\xd8" and b"\xff\xd9" not in tail
-        cut_png = head == b"\x89PNG\r\n\x1a\n" and b"IEND" not in tail
+        cut_png = head == _PNG_HEAD and b"IEND" not in tail
         if cut_jpeg or cut_png:
             kind = "JPEG" if cut_jpeg else "PNG"
             raise FrameError(

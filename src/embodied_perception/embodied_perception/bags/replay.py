@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,8 @@ from typing import Any
 from diagnostic_msgs.msg import DiagnosticArray
 from sensor_msgs.msg import Image
 
-from embodied_perception.bags.reader import BagReader
+from embodied_perception.bags.message_types import type_name_of
+from embodied_perception.bags.reader import BagReader, TopicInfo
 from embodied_perception.bags.writer import BagWriter
 from embodied_perception.config import Config
 from embodied_perception.errors import BagError, PerceptionError
@@ -66,7 +67,7 @@ class _Hosted:
     def resolve(self, end: Source | Sink) -> str:
         return resolve(end.topic, self.name, self.remappings) + end.suffix
 
-    def connect(self, topics: Collection[str], path: Path) -> None:
+    def connect(self, topics: Mapping[str, TopicInfo], path: Path) -> None:
         """Choose raw or compressed by what a recording has."""
         raw = {s.input_name: s for s in self.runner.sources() if s.type is Image}
         compressed = [name for name, s in raw.items() if self.resolve(s) not in topics]
@@ -78,6 +79,13 @@ class _Hosted:
                 raise BagError(
                     f"{path}: no topic {topic.removesuffix(source.suffix)}, raw or compressed; it "
                     f"holds {known}. Name the one to use: --remap {source.topic}:=/THE/TOPIC"
+                )
+            expected = type_name_of(source.type)
+            if topic in topics and topics[topic].type_name != expected:
+                raise BagError(
+                    f"{path}: topic {topic} holds {topics[topic].type_name}, expected {expected}; "
+                    f"name another (image topics without their /{source.suffix.lstrip('/')} end): "
+                    f"--remap {source.topic}:=/THE/TOPIC"
                 )
         # Whoever replays wants all there is; pictures only compressed.
         self.runner.is_wanted = lambda sink: sink.type is not Image
@@ -126,8 +134,9 @@ class Replay:
             copy: also write the recording's own messages, so that the result stands alone.
             progress: told now and then how many messages of the recording are done.
         """
-        if destination.exists() and destination.samefile(self._source):
-            raise BagError(f"{destination}: is the recording itself; choose another -o")
+        same = destination.exists() and destination.samefile(self._source)
+        if same or self._source.resolve() in destination.resolve().parents:
+            raise BagError(f"{destination}: is in the recording itself; choose another -o")
         mine = {
             hosted.resolve(sink) for hosted in self._stages for sink in hosted.runner.sinks()
         } - {"/tf"}

@@ -77,19 +77,25 @@ def _odometry(arguments: argparse.Namespace) -> int:
     reference_path = arguments.reference or arguments.bag
     reference = read_trajectory(reference_path, arguments.reference_topic)
     errors = evaluate_trajectory(estimate, reference, with_scale=arguments.sim3)
-    Console().print(_table(errors, len(estimate)))
+    Console().print(error_table(errors, len(estimate)))
     if arguments.output is not None:
-        try:
-            arguments.output.mkdir(parents=True, exist_ok=True)
-            (arguments.output / "errors.json").write_text(json.dumps(errors.figures(), indent=2))
-            plot_trajectory(errors, arguments.output / "trajectory.png", arguments.bag.stem)
-        except OSError as error:
-            raise EvaluationError(f"{arguments.output}: cannot write: {error}") from error
+        write_errors(errors, arguments.output, arguments.bag.stem)
         print(f"wrote {arguments.output / 'errors.json'} and {arguments.output / 'trajectory.png'}")
     return 0
 
 
-def _table(errors: TrajectoryErrors, estimated_poses: int) -> Table:
+def write_errors(errors: TrajectoryErrors, folder: Path, title: str) -> None:
+    """Write errors.json and trajectory.png into a folder, which is made."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "errors.json").write_text(json.dumps(errors.figures(), indent=2))
+        plot_trajectory(errors, folder / "trajectory.png", title)
+    except OSError as error:
+        raise EvaluationError(f"{folder}: cannot write: {error}") from error
+
+
+def error_table(errors: TrajectoryErrors, estimated_poses: int) -> Table:
+    """The figures in words and sensible units."""
     table = Table(
         title=f"{errors.matched_poses} of {estimated_poses} poses compared, "
         f"{errors.alignment} aligned"

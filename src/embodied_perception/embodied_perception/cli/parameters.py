@@ -21,7 +21,7 @@ def read_parameter_file(path: Path, node_name: str) -> dict[str, Any]:
     """
     try:
         content = yaml.safe_load(path.read_text())
-    except (OSError, yaml.YAMLError) as error:
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise ConfigError(f"{path}: {error}") from error
     if not isinstance(content, dict):
         raise ConfigError(f"{path}: expected 'NODE: {{ros__parameters: {{...}}}}'")
@@ -48,7 +48,10 @@ def stage_config(stage: type[Stage], file: Path | None, assignments: Iterable[st
         name, separator, text = assignment.partition(":=")
         if not separator:
             raise ConfigError(f"--param: got {assignment!r}, expected name:=value")
-        values[name] = yaml.safe_load(text)
+        try:
+            values[name] = yaml.safe_load(text) if text else ""
+        except yaml.YAMLError as error:
+            raise ConfigError(f"--param {name}: got {text!r}, expected a value") from error
     return stage.config_type.from_mapping(values)
 
 

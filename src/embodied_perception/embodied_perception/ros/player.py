@@ -41,12 +41,13 @@ class BagPlayer(Node):
             raise BagError(f"{path}: holds no message whose type is known here")
 
     def unheard(self, topics: list[str]) -> list[str]:
-        """Which of the topics are in the recording and have no subscriber yet."""
+        """Which of the topics in the recording nobody hears, or not all who listen hear yet."""
         return [
             topic
             for topic in topics
             if topic in self._publishers_by_topic
-            and self._publishers_by_topic[topic].get_subscription_count() == 0
+            and self._publishers_by_topic[topic].get_subscription_count()
+            < max(1, self.count_subscribers(topic))
         ]
 
     def play(self, rate: float, progress: Callable[[int], None]) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from typing import Any
 
 import cv2
@@ -20,9 +21,9 @@ from embodied_perception.geometry import Transform
 
 _BRIDGE = CvBridge()
 _CHANNELS = {"rgb8": 3, "bgr8": 3, "rgba8": 4, "bgra8": 4}
-_BYTES = {"16UC1": 2, "mono16": 2, "32FC1": 4}
-#: compressed_depth_image_transport's ConfigHeader: an enum and two floats, unused for integers.
-_COMPRESSED_DEPTH_HEADER = bytes(12)
+_DTYPES = {"16UC1": "u2", "mono16": "u2", "32FC1": "f4"}
+#: compressed_depth_image_transport's ConfigHeader: an enum, and two floats for inverse depth.
+_COMPRESSED_DEPTH_HEADER = struct.Struct("<iff")
 
 
 def stamp_ns(header: Header) -> int:
@@ -37,12 +38,14 @@ def header(stamp_ns: int, frame_id: str) -> Header:
 
 
 def frame_from_image(message: Image) -> Frame:
-    """A frame over the message's own bytes, without a copy where the machine's byte order allows.
+    """A frame over the message's own bytes; copied only from padded rows or a foreign byte order.
 
     Raises:
         FrameError: width, height, step, encoding and data do not fit each other.
     """
-    pixel_bytes = _CHANNELS.get(message.encoding, 1) * _BYTES.get(message.encoding, 1)
+    channels = _CHANNELS.get(message.encoding, 1)
+    dtype = np.dtype(_DTYPES.get(message.encoding, "u1"))
+    pixel_bytes = channels * dtype.itemsize
     least_step = message.width * pixel_bytes
     if message.width == 0 or message.height == 0 or message.step < least_step:
         raise FrameError(
@@ -56,25 +59,43 @@ def frame_from_image(message: Image) -> Frame:
             f"got {len(message.data)} bytes, expected step * height = "
             f"{message.step * message.height}",
         )
-    if message.encoding not in {"mono8", *_CHANNELS, *_BYTES}:
-        raise FrameError("WRONG_ENCODING", f"encoding {message.encoding!r} is not supported")
-    if message.step % pixel_bytes or (message.is_bigendian and message.encoding in _BYTES):
+    known = ("mono8", *_CHANNELS, *_DTYPES)
+    if message.encoding not in known:
+        mend = "; run image_proc's debayer node" if message.encoding.startswith("bayer") else ""
         raise FrameError(
             "WRONG_ENCODING",
-            f"{message.encoding} with step {message.step}, big-endian {message.is_bigendian}: "
-            "expected whole pixels a row, little-endian",
+            f"got {message.encoding!r}, expected one of {', '.join(known)}{mend}",
         )
-    array = _BRIDGE.imgmsg_to_cv2(message)
+    # By strides: cv_bridge misreads rows that are padded to no whole pixel, and big-endian data.
+    array: np.ndarray = np.ndarray(
+        (message.height, message.width, channels),
+        dtype.newbyteorder(">" if message.is_bigendian else "<"),
+        message.data,
+        strides=(message.step, pixel_bytes, dtype.itemsize),
+    )
+    array = np.ascontiguousarray(array[..., 0] if channels == 1 else array, dtype)
     pixels = RawPixels(array, message.encoding)
     return Frame(pixels, stamp_ns(message.header), message.header.frame_id)
 
 
 def frame_from_compressed(message: CompressedImage) -> Frame:
-    """A frame over a JPEG, a PNG or a compressedDepth image; decoded when it is first looked at."""
-    data = np.frombuffer(message.data, np.uint8)
+    """A frame over a JPEG, a PNG or a compressedDepth image; decoded when it is first looked at.
+
+    Raises:
+        FrameError: compressedDepth is cut off in its header, or not in PNG.
+    """
+    data, inverse_depth = np.frombuffer(message.data, np.uint8), None
+    encoding, _, transport = message.format.partition("compressedDepth")
+    if transport.strip() == "rvl":
+        raise FrameError("WRONG_ENCODING", f"got {message.format!r}, expected compressedDepth png")
     if "compressedDepth" in message.format:
-        data = data[len(_COMPRESSED_DEPTH_HEADER) :]
-    pixels = CompressedPixels(data)
+        size = _COMPRESSED_DEPTH_HEADER.size
+        if len(data) < size:
+            raise FrameError("TRUNCATED", f"got {len(data)} bytes, expected a header of {size}")
+        if encoding.startswith("32FC1"):
+            inverse_depth = _COMPRESSED_DEPTH_HEADER.unpack(data[:size].tobytes())[1:]
+        data = data[size:]
+    pixels = CompressedPixels(data, inverse_depth)
     return Frame(pixels, stamp_ns(message.header), message.header.frame_id)
 
 
@@ -103,7 +124,7 @@ def compressed_depth_message(
     return CompressedImage(
         header=header(stamp_ns, frame_id),
         format="16UC1; compressedDepth png",
-        data=_COMPRESSED_DEPTH_HEADER + data.tobytes(),
+        data=bytes(_COMPRESSED_DEPTH_HEADER.size) + data.tobytes(),
     )
 
 

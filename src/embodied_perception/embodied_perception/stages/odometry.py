@@ -88,7 +88,7 @@ class OdometryStage(Stage):
     def __init__(self, config: Config, transforms: TransformTree) -> None:
         super().__init__(config, transforms)
         self._odometry: RgbdOdometry | None = None
-        self._registration: DepthRegistration | None = None
+        self._registration: tuple[Camera, Camera, Transform, DepthRegistration] | None = None
         self._odom_from_world: Transform | None = None
         self._path: deque[PoseStamped] = deque(maxlen=_PATH_POSES)
         self._path_due_ns = 0
@@ -104,7 +104,10 @@ class OdometryStage(Stage):
         if self.wanted("features"):
             results["features"] = draw_features(color.rgb, estimate)
         if estimate.world_from_camera is not None:
-            results |= self._pose_outputs(estimate, estimate.world_from_camera, base_from_camera)
+            child = self.config.base_frame or color.frame_id
+            results |= self._pose_outputs(
+                estimate, estimate.world_from_camera, base_from_camera, child
+            )
         return results
 
     def reset(self) -> str:
@@ -125,9 +128,12 @@ class OdometryStage(Stage):
         return self._status
 
     def _tracker(self, camera: Camera) -> RgbdOdometry:
-        if self._odometry is None or self._odometry.camera is not camera:
-            self.reset()
+        if self._odometry is None:
             self._odometry = RgbdOdometry(camera, self.config)
+        if not self._odometry.camera.same_view(camera):
+            self.reset()
+            self._odometry.camera = camera
+        self._odometry.config = self.config
         return self._odometry
 
     def _base_from_camera(self, color: Frame) -> Transform:
@@ -143,13 +149,15 @@ class OdometryStage(Stage):
         known = self._registration
         if (
             known is None
-            or known.depth_camera is not depth.camera
-            or known.color_camera is not color.camera
-            or not np.allclose(known.color_from_depth.matrix, color_from_depth.matrix, atol=1e-7)
+            or known[0] is not depth.camera
+            or known[1] is not color.camera
+            or not np.allclose(known[2].matrix, color_from_depth.matrix, rtol=0, atol=1e-7)
         ):
-            self._registration = DepthRegistration(depth.camera, color.camera, color_from_depth)
-        assert self._registration is not None
-        return self._registration.register(depth.depth_m)
+            registration = DepthRegistration(depth.camera, color.camera, color_from_depth)
+            known = self._registration = (
+                depth.camera, color.camera, color_from_depth, registration
+            )  # fmt: skip
+        return known[3].register(depth.depth_m)
 
     def _lookup(self, target: str, frame: Frame) -> Transform:
         try:
@@ -162,7 +170,11 @@ class OdometryStage(Stage):
             ) from error
 
     def _pose_outputs(
-        self, estimate: Estimate, world_from_camera: Transform, base_from_camera: Transform
+        self,
+        estimate: Estimate,
+        world_from_camera: Transform,
+        base_from_camera: Transform,
+        child: str,
     ) -> dict[str, Any]:
         if self._odom_from_world is None:
             # odom is where the base is now: odom_from_world @ world_from_camera = base_from_camera.
@@ -170,7 +182,6 @@ class OdometryStage(Stage):
         camera_from_base = base_from_camera.inverse()
         odom_from_base = self._odom_from_world @ world_from_camera @ camera_from_base
         frame, stamp_ns = self.config.odom_frame, estimate.stamp_ns
-        child = self.config.base_frame or "camera"
 
         # A twist of the camera becomes one of the base by the adjoint; nav_msgs wants the pose's
         # covariance along the axes of odom, and the twist along those of the base.

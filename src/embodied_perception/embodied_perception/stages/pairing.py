@@ -13,10 +13,19 @@ ItemT = TypeVar("ItemT")
 #: (a bag that loops, a simulation that was reset).
 RESTART_NS = 500_000_000
 
+_MAY_COME, _TOO_FAR = -1, -2  # in place of a place in a queue
+
+
+@dataclass(frozen=True)
+class _Waiting(Generic[ItemT]):
+    stamp_ns: int
+    soonest_ns: int  # where the stream's next stamp is expected at the earliest
+    item: ItemT
+
 
 @dataclass
 class _Stream(Generic[ItemT]):
-    queue: deque[tuple[int, ItemT]] = field(default_factory=deque)
+    queue: deque[_Waiting[ItemT]] = field(default_factory=deque)
     last_ns: int | None = None
     period_ns: int | None = None  # the smallest gap between two stamps so far
 
@@ -26,7 +35,8 @@ class StampPairer(Generic[ItemT]):
 
     The first stream leads: each of its items is given out once, together with the nearest item of
     every other stream, if that is within the tolerance. An item waits until no nearer partner can
-    come any more.
+    come any more: two stamps of a stream are taken to be half its smallest gap so far apart, or
+    more. What is paired depends on the stamps alone, not on when the messages arrive.
 
     Args:
         names: of the streams, the leading one first.
@@ -57,7 +67,8 @@ class StampPairer(Generic[ItemT]):
             gap_ns = stamp_ns - stream.last_ns
             stream.period_ns = min(gap_ns, stream.period_ns or gap_ns)
         stream.last_ns = stamp_ns
-        stream.queue.append((stamp_ns, item))
+        soonest_ns = stamp_ns + max(1, (stream.period_ns or 0) // 2)
+        stream.queue.append(_Waiting(stamp_ns, soonest_ns, item))
         complete = []
         while (found := self._next()) is not None:
             complete.append(found)
@@ -78,60 +89,55 @@ class StampPairer(Generic[ItemT]):
             self._drop("OUT_OF_ORDER", f"{name}: stamp is {back_ms:.1f} ms before the last one")
             return False
         # Time has started anew: what waits from before it can never be paired.
-        for other in self._streams.values():
-            while other.queue and other.queue[-1][0] > stamp_ns + RESTART_NS:
+        for other_name, other in self._streams.items():
+            while other.queue and other.queue[-1].stamp_ns > stamp_ns + RESTART_NS:
                 other.queue.pop()
+                if other_name == self._leader:
+                    self._drop("UNPAIRED", f"{other_name}: time went back before a partner came")
         return True
 
     def _next(self) -> tuple[int, dict[str, ItemT]] | None:
         leader = self._streams[self._leader].queue
         while leader:
-            stamp_ns, item = leader[0]
-            partners = {name: self._nearest(name, stamp_ns) for name in self._streams}
-            partners.pop(self._leader)
-            if any(found is _WAIT for found in partners.values()):
+            stamp_ns = leader[0].stamp_ns
+            partners = {
+                name: self._nearest(name, stamp_ns)
+                for name in self._streams
+                if name != self._leader
+            }
+            if _MAY_COME in partners.values():
                 return None
-            leader.popleft()
-            missing = [name for name, found in partners.items() if found is None]
+            items = {self._leader: leader.popleft().item}
+            missing = [name for name, place in partners.items() if place == _TOO_FAR]
             if missing:
                 self._drop(
                     "UNPAIRED",
                     f"no {missing[0]} within {self._tolerance_ns / 1e6:g} ms of {self._leader}: "
-                    "check that both cameras run, or raise sync_tolerance",
+                    "check that both cameras run, or raise sync_tolerance_s",
                 )
                 continue
-            items = {self._leader: item}
-            for name, index in partners.items():
-                items[name] = self._take(name, index)
+            items |= {name: self._take(name, place) for name, place in partners.items()}
             return stamp_ns, items
         return None
 
-    def _nearest(self, name: str, stamp_ns: int) -> int | None | object:
-        """Place of the nearest item in a stream's queue, None if too far, or that it may come."""
-        stream = self._streams[name]
-        if not stream.queue:
-            return _WAIT
-        gaps = [abs(stamp - stamp_ns) for stamp, _ in stream.queue]
-        best = min(range(len(gaps)), key=gaps.__getitem__)
-        # A later item can be nearer only if it comes within ``gap`` after the leader's stamp.
-        newest_ns = stream.queue[-1][0]
-        soonest_ns = newest_ns + (stream.period_ns or 1)
-        if soonest_ns - stamp_ns < min(gaps[best], self._tolerance_ns):
-            return _WAIT
-        return best if gaps[best] <= self._tolerance_ns else None
+    def _nearest(self, name: str, stamp_ns: int) -> int:
+        """Place of the nearest item in a stream's queue, or why there is none."""
+        best, gap_ns = _TOO_FAR, self._tolerance_ns + 1
+        for place, waiting in enumerate(self._streams[name].queue):
+            if abs(waiting.stamp_ns - stamp_ns) < gap_ns:
+                best, gap_ns = place, abs(waiting.stamp_ns - stamp_ns)
+            if waiting.soonest_ns - stamp_ns >= gap_ns:
+                return best  # whatever comes next is farther away
+        return _MAY_COME
 
-    def _take(self, name: str, index: object) -> ItemT:
+    def _take(self, name: str, place: int) -> ItemT:
         queue = self._streams[name].queue
-        assert isinstance(index, int)
-        for _ in range(index):
+        for _ in range(place):
             queue.popleft()
-        return queue.popleft()[1]
+        return queue.popleft().item
 
     def _bound(self, name: str, stream: _Stream[ItemT]) -> None:
         while len(stream.queue) > self._capacity:
             stream.queue.popleft()
             others = [other for other in self._streams if not self._streams[other].queue]
             self._drop("UNPAIRED", f"{name} comes, but {' and '.join(others) or 'no partner'} not")
-
-
-_WAIT = object()

@@ -68,8 +68,9 @@ class Report:
             self._problems_told += new_problems
             processed, last_problem = self._processed, self._last_problem
         level, message = status.level, status.message
-        if new_problems and level == Status.OK:
-            level, message = Status.WARN, last_problem
+        if new_problems:
+            message = last_problem if level == Status.OK else f"{message}; {last_problem}"
+            level = max(level, Status.WARN)
         values = {"processed": str(processed), **status.values, **(measured or {})}
         values |= {f"dropped {reason}": str(dropped[reason]) for reason in sorted(dropped)}
         if last_problem:

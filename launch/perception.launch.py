@@ -1,0 +1,136 @@
+"""Runs stages in one process, where they share one subscription a topic.
+
+An argument left empty is not passed on, so that the default stays where it is declared: in the
+stage (`ros2 param describe /odometry NAME`). The nodes configure and activate themselves, unless
+their parameter `autostart` says otherwise; nothing here has to drive their lifecycle.
+"""
+
+from pathlib import Path
+
+from launch import LaunchContext, LaunchDescription
+from launch.actions import DeclareLaunchArgument, OpaqueFunction
+from launch.conditions import IfCondition
+from launch.substitutions import LaunchConfiguration
+from launch_ros.actions import Node
+from launch_ros.parameter_descriptions import ParameterValue
+
+from embodied_perception.stages import STAGES
+
+CONFIG = Path(__file__).resolve().parent.parent / "config"
+#: Launch argument to the image topic of the stages, and image_transport's name of its packed form.
+CAMERAS = {
+    "color": ("camera/color/image_raw", "compressed"),
+    "depth": ("camera/depth/image_raw", "compressedDepth"),
+}
+FRAMES = ("base_frame", "odom_frame")
+SWITCH = ["true", "false"]
+
+ARGUMENTS = [
+    DeclareLaunchArgument(
+        "stages",
+        default_value=" ".join(STAGES),
+        description="stages to run, separated by spaces",
+    ),
+    DeclareLaunchArgument(
+        "color",
+        default_value="",
+        description="topic of the colour images, without its transport's suffix, for example "
+        "/camera/camera/color/image_raw; camera_info is expected beside it",
+    ),
+    DeclareLaunchArgument(
+        "depth",
+        default_value="",
+        description="topic of the depth images, likewise; they need not be aligned with colour",
+    ),
+    DeclareLaunchArgument(
+        "image_transport",
+        default_value="",
+        choices=["", "raw", "compressed"],
+        description="how images come",
+    ),
+    DeclareLaunchArgument(
+        "base_frame", default_value="", description="frame of the robot whose motion is reported"
+    ),
+    DeclareLaunchArgument(
+        "odom_frame", default_value="", description="frame in which the motion is reported"
+    ),
+    DeclareLaunchArgument(
+        "params_file",
+        default_value="",
+        description="ROS parameter file; when empty, config/STAGE.yaml of each stage",
+    ),
+    DeclareLaunchArgument("namespace", default_value="", description="namespace of all nodes"),
+    DeclareLaunchArgument(
+        "use_sim_time",
+        default_value="false",
+        choices=SWITCH,
+        description="take the time from /clock, as when a bag is played",
+    ),
+    DeclareLaunchArgument(
+        "log_level",
+        default_value="info",
+        choices=["debug", "info", "warn", "error", "fatal"],
+        description="what is logged, at least",
+    ),
+    DeclareLaunchArgument(
+        "rviz", default_value="false", choices=SWITCH, description="show the results in RViz"
+    ),
+]
+
+
+def start_nodes(context: LaunchContext) -> list[Node]:
+    given = {argument.name: context.launch_configurations[argument.name] for argument in ARGUMENTS}
+    stages = given["stages"].split()
+    parameter_files = [given["params_file"]]
+    if not given["params_file"]:
+        parameter_files = [str(CONFIG / f"{stage}.yaml") for stage in stages]
+    parameters = {
+        name: ParameterValue(given[name], value_type=str)
+        for name in ("image_transport", *FRAMES)
+        if given[name]
+    }
+    sim_time = {"use_sim_time": given["use_sim_time"] == "true"}
+    # RViz is in the same namespace and its topics are relative, so that the same rules fit it.
+    common = {"namespace": given["namespace"], "remappings": remappings(given)}
+    return [
+        # Without a name: one would rename every node of the process.
+        Node(
+            package="embodied_perception",
+            executable="perception_container",
+            parameters=[*parameter_files, {**parameters, **sim_time, "stages": stages}],
+            ros_arguments=["--log-level", given["log_level"]],
+            output="screen",
+            **common,
+        ),
+        Node(
+            package="rviz2",
+            executable="rviz2",
+            name="rviz2",
+            arguments=["-d", str(CONFIG / "rviz" / "perception.rviz")],
+            parameters=[sim_time],
+            condition=IfCondition(LaunchConfiguration("rviz")),
+            **common,
+        ),
+    ]
+
+
+def remappings(given: dict[str, str]) -> list[tuple[str, str]]:
+    rules = []
+    for argument, (image, packed) in CAMERAS.items():
+        if topic := given[argument]:
+            rules += [
+                (image, topic),
+                (f"{image}/{packed}", f"{topic}/{packed}"),
+                (beside(image), beside(topic)),
+            ]
+    return rules
+
+
+def beside(image_topic: str) -> str:
+    """Where image_transport expects the calibration of a camera."""
+    namespace, slash, _ = image_topic.rpartition("/")
+    return f"{namespace}{slash}camera_info"
+
+
+def generate_launch_description() -> LaunchDescription:
+    return LaunchDescription([*ARGUMENTS, OpaqueFunction(function=start_nodes)])

@@ -1,0 +1,134 @@
+"""The demo's report: pictures, and a page that holds them."""
+
+from __future__ import annotations
+
+import html
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from embodied_perception.bags import BagReader
+from embodied_perception.errors import BagError
+from embodied_perception.evaluation import TrajectoryErrors
+from embodied_perception.stages.messages import frame_from_compressed
+
+_FEATURES_TOPIC = "/odometry/features/compressed"
+_COLUMNS, _ROWS = 4, 3
+_TILE_WH = (400, 300)
+
+_PAGE = """\
+<!doctype html>
+<html lang="en"><meta charset="utf-8"><title>{title}</title>
+<style>
+body {{ font: 16px/1.5 system-ui, sans-serif; max-width: 68rem; margin: 2rem auto; padding: 0 1rem;
+  color: #222; background: #fff }}
+img {{ width: 100%; border-radius: 6px }}
+table {{ border-collapse: collapse }} td {{ padding: .15rem 1.2rem .15rem 0 }}
+td + td {{ text-align: right; font-variant-numeric: tabular-nums }}
+figure {{ margin: 2rem 0 }} figcaption {{ color: #666 }} code {{ background: #f3f3f3 }}
+</style>
+<h1>{title}</h1>
+<p>{summary}</p>
+<table>{rows}</table>
+<figure><img src="trajectory.png" alt="trajectory against ground truth">
+<figcaption>The estimated path over the true one, and its error over time.</figcaption></figure>
+<figure><img src="features.jpg" alt="tracked features">
+<figcaption>Features on one frame: green ones agree with the pose, red ones do not.</figcaption>
+</figure>
+<figure><img src="contact_sheet.jpg" alt="frames of the whole run">
+<figcaption>The whole run, with the features of each frame.</figcaption></figure>
+<p>Everything that was said on the graph is in <code>{bag}</code>: open it in Foxglove, or play it
+with <code>./run perception play {bag}</code> and look at it in RViz with
+<code>config/rviz/perception.rviz</code>.</p>
+</html>
+"""
+
+
+def write_report(
+    bag_path: Path, errors: TrajectoryErrors, states: dict[str, int], folder: Path
+) -> Path:
+    """Write features.jpg, contact_sheet.jpg, overview.jpg and index.html beside trajectory.png.
+
+    Args:
+        bag_path: the demo's recording.
+        errors: of its odometry.
+        states: how many frames were in which tracking state.
+        folder: holds trajectory.png already.
+
+    Returns:
+        The page.
+    """
+    pictures = _feature_pictures(bag_path)
+    middle = pictures[len(pictures) // 2][1]
+    _write_jpeg(folder / "features.jpg", middle)
+    _write_jpeg(folder / "contact_sheet.jpg", contact_sheet(pictures))
+    _write_jpeg(folder / "overview.jpg", _overview(middle, folder / "trajectory.png"))
+    figures = {
+        "position error (ATE, RMSE)": f"{errors.ate_rmse_m * 100:.2f} cm",
+        "path": f"{errors.path_length_m:.2f} m",
+        "drift": "-" if errors.drift_percent is None else f"{errors.drift_percent:.2f} %",
+        "frames": " + ".join(f"{count} {state}" for state, count in states.items()),
+    }
+    rows = "".join(
+        f"<tr><td>{html.escape(name)}</td><td>{html.escape(value)}</td></tr>"
+        for name, value in figures.items()
+    )
+    page = folder / "index.html"
+    page.write_text(
+        _PAGE.format(
+            title="Visual odometry, live on ROS topics",
+            summary="A recorded RGB-D camera moves through a room. Its images went over ROS topics "
+            "to the odometry node; what the node said was recorded and compared with the truth.",
+            rows=rows,
+            bag=html.escape(str(bag_path)),
+        )
+    )
+    return page
+
+
+def contact_sheet(pictures: list[tuple[int, np.ndarray]]) -> np.ndarray:
+    """Pictures (stamp in ns, RGB) spread over a run, as one, each with its time."""
+    first_ns = pictures[0][0]
+    chosen = np.linspace(0, len(pictures) - 1, _COLUMNS * _ROWS).round().astype(int)
+    tiles = []
+    for index in chosen:
+        stamp_ns, picture = pictures[index]
+        tile = cv2.resize(picture, _TILE_WH, interpolation=cv2.INTER_AREA)
+        text = f"{(stamp_ns - first_ns) * 1e-9:.1f} s"
+        for thickness, colour in ((3, (0, 0, 0)), (1, (255, 255, 255))):
+            cv2.putText(
+                tile, text, (10, _TILE_WH[1] - 12), cv2.FONT_HERSHEY_SIMPLEX, 0.55, colour,
+                thickness, cv2.LINE_AA,
+            )  # fmt: skip
+        tiles.append(tile)
+    rows = [np.hstack(tiles[start : start + _COLUMNS]) for start in range(0, len(tiles), _COLUMNS)]
+    return np.vstack(rows)
+
+
+def _feature_pictures(bag_path: Path) -> list[tuple[int, np.ndarray]]:
+    with BagReader(bag_path) as bag:
+        pictures = []
+        for _, _, message in bag.messages([_FEATURES_TOPIC]):
+            frame = frame_from_compressed(message)
+            pictures.append((frame.stamp_ns, frame.rgb))
+    if not pictures:
+        raise BagError(f"{bag_path}: no picture on {_FEATURES_TOPIC}")
+    return pictures
+
+
+def _overview(features_rgb: np.ndarray, trajectory_path: Path) -> np.ndarray:
+    """Both on one picture, of equal height."""
+    trajectory_rgb = cv2.cvtColor(cv2.imread(str(trajectory_path)), cv2.COLOR_BGR2RGB)
+    height, width = features_rgb.shape[:2]
+    scale = height / trajectory_rgb.shape[0]
+    trajectory_rgb = cv2.resize(
+        trajectory_rgb, (round(trajectory_rgb.shape[1] * scale), height), interpolation=cv2.INTER_AREA
+    )
+    return np.hstack((features_rgb, trajectory_rgb))
+
+
+def _write_jpeg(path: Path, image_rgb: np.ndarray) -> None:
+    bgr = cv2.cvtColor(image_rgb, cv2.COLOR_RGB2BGR)
+    if not cv2.imwrite(str(path), bgr, [cv2.IMWRITE_JPEG_QUALITY, 88]):
+        raise BagError(f"{path}: cannot write")
