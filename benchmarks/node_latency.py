@@ -23,12 +23,6 @@ from typing import Any
 
 import numpy as np
 import rclpy
-from embodied_perception.bags import BagReader
-from embodied_perception.ros import qos
-from embodied_perception.stages.decoding import Decoder
-from embodied_perception.stages.messages import frame_from_compressed, image_message, stamp_ns
-from embodied_perception.stages.odometry import OdometryStage, OdometryStageConfig
-from embodied_perception.stages.runner import FrameSet, StageRunner
 from nav_msgs.msg import Odometry
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
@@ -36,6 +30,13 @@ from rich.console import Console
 from rich.table import Table
 from sensor_msgs.msg import CameraInfo, Image
 from tf2_msgs.msg import TFMessage
+
+from embodied_perception.bags import BagReader
+from embodied_perception.ros import qos
+from embodied_perception.stages.decoding import Decoder
+from embodied_perception.stages.messages import frame_from_compressed, image_message, stamp_ns
+from embodied_perception.stages.odometry import OdometryStage, OdometryStageConfig
+from embodied_perception.stages.runner import FrameSet, StageRunner
 
 DEMO_BAG = Path(__file__).parents[1] / "src/embodied_perception_bringup/demo/demo_room.mcap"
 IMAGES = ("camera/color/image_raw", "camera/depth/image_raw")

@@ -5,8 +5,6 @@ import shutil
 from pathlib import Path
 
 import pytest
-from embodied_perception.bags import BagReader, BagWriter
-from embodied_perception.errors import BagError
 from geometry_msgs.msg import PoseStamped
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -17,6 +15,9 @@ from rosbags.rosbag2 import StoragePlugin, Writer
 from rosbags.typesys import Stores, get_typestore
 from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import String
+
+from embodied_perception.bags import BagReader, BagWriter
+from embodied_perception.errors import BagError
 
 SECOND = 1_000_000_000
 

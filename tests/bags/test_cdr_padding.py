@@ -1,8 +1,6 @@
 """Gaps in serialised messages are cleared, and nothing else is."""
 
 import pytest
-from embodied_perception.bags.cdr_padding import clear_padding
-from embodied_perception.bags.message_types import type_name_of
 from geometry_msgs.msg import PoseStamped, PoseWithCovarianceStamped, TransformStamped
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -11,6 +9,9 @@ from rclpy.serialization import deserialize_message, serialize_message
 from sensor_msgs.msg import CameraInfo, Image, JointState, PointCloud2, PointField
 from std_msgs.msg import Empty, Float64MultiArray, MultiArrayDimension
 from tf2_msgs.msg import TFMessage
+
+from embodied_perception.bags.cdr_padding import clear_padding
+from embodied_perception.bags.message_types import type_name_of
 
 names = st.text("abc", max_size=9)
 numbers = st.floats(-9, 9)

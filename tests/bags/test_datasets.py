@@ -6,6 +6,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+
 from embodied_perception.bags.datasets import DatasetOptions, detect, open_dataset
 from embodied_perception.camera import Camera, camera_from_info
 from embodied_perception.errors import BagError

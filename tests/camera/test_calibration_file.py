@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import yaml
+
 from embodied_perception.camera import Camera, read_camera_info_yaml, write_camera_info_yaml
 from embodied_perception.errors import CameraError
 

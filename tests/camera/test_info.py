@@ -4,6 +4,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+
 from embodied_perception.camera import Camera, camera_from_info, info_fields
 from embodied_perception.errors import CameraError
 

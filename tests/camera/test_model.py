@@ -5,10 +5,11 @@ import dataclasses
 import cv2
 import numpy as np
 import pytest
-from embodied_perception.camera import Camera
-from embodied_perception.errors import CameraError
 from hypothesis import given
 from hypothesis import strategies as st
+
+from embodied_perception.camera import Camera
+from embodied_perception.errors import CameraError
 
 K = np.array([[500.0, 0, 322.5], [0, 510, 238.25], [0, 0, 1]])
 DISTORTIONS = {

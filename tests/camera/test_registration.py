@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from embodied_perception.camera import Camera, DepthRegistration
 from embodied_perception.errors import CameraError, GeometryError
 from embodied_perception.geometry import Transform

@@ -5,6 +5,7 @@ import json
 import cv2
 import numpy as np
 import pytest
+
 from embodied_perception.bags import BagReader, BagWriter
 from embodied_perception.cli.main import main
 from embodied_perception.geometry import Transform

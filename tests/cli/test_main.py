@@ -5,6 +5,7 @@ import sys
 import time
 
 import pytest
+
 from embodied_perception.cli import main as program
 from embodied_perception.errors import BagError
 

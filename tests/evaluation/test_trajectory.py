@@ -2,11 +2,12 @@
 
 import numpy as np
 import pytest
-from embodied_perception.errors import EvaluationError
-from embodied_perception.evaluation import Trajectory, evaluate_trajectory, plot_trajectory
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
+
+from embodied_perception.errors import EvaluationError
+from embodied_perception.evaluation import Trajectory, evaluate_trajectory, plot_trajectory
 
 HZ = 10
 

@@ -2,12 +2,13 @@
 
 import numpy as np
 import pytest
-from embodied_perception.errors import GeometryError
-from embodied_perception.geometry import Transform
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.linalg import expm
 from scipy.spatial.transform import Rotation
+
+from embodied_perception.errors import GeometryError
+from embodied_perception.geometry import Transform
 
 coordinate = st.floats(-10, 10)
 vectors = st.tuples(coordinate, coordinate, coordinate).map(np.array)

@@ -4,6 +4,9 @@ import threading
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from embodied_perception.errors import GeometryError
 from embodied_perception.geometry import (
     Transform,
@@ -11,8 +14,6 @@ from embodied_perception.geometry import (
     TransformTree,
     TransformUnknown,
 )
-from hypothesis import given
-from hypothesis import strategies as st
 
 SECOND = 1_000_000_000
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from ament_index_python.packages import get_package_share_directory
+from embodied_perception_interfaces.msg import OdometryStatus
 from geometry_msgs.msg import Point, Pose
 from rclpy.serialization import deserialize_message, serialize_message
 from rosbags.typesys import Stores, get_typestore
@@ -14,8 +15,6 @@ from tf2_msgs.action import LookupTransform
 from tf2_msgs.msg import TF2Error, TFMessage
 from tf2_msgs.srv import FrameGraph
 from vision_msgs import msg as vision
-
-from embodied_perception_interfaces.msg import OdometryStatus
 
 FIELDS = {
     "BoundingBox2D": "center=Pose2D size_x=double size_y=double",

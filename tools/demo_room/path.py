@@ -5,10 +5,10 @@ from __future__ import annotations
 from itertools import pairwise
 
 import numpy as np
-from embodied_perception.geometry.transform import Transform
 from scipy.spatial.transform import Rotation
 
 from demo_room.room import Orbit
+from embodied_perception.geometry.transform import Transform
 
 RATE_HZ = 15
 FRAMES = 300

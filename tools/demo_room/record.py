@@ -7,13 +7,6 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from embodied_perception.bags import BagWriter
-from embodied_perception.stages.messages import (
-    camera_info_message,
-    header,
-    odometry_message,
-    transform_message,
-)
 from sensor_msgs.msg import CompressedImage
 from tf2_msgs.msg import TFMessage
 from vision_msgs.msg import (
@@ -30,6 +23,13 @@ from demo_room.palette import CLASSES
 from demo_room.path import BASE_FROM_CAMERA
 from demo_room.render import CAMERA, START_NS, Detection, RenderedFrame
 from demo_room.world import PlacedObject
+from embodied_perception.bags import BagWriter
+from embodied_perception.stages.messages import (
+    camera_info_message,
+    header,
+    odometry_message,
+    transform_message,
+)
 
 CAMERA_FRAME = "camera_color_optical_frame"
 JPEG = (cv2.IMWRITE_JPEG_QUALITY, 62, cv2.IMWRITE_JPEG_OPTIMIZE, 1)

@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
-from embodied_perception.camera.model import Camera
-from embodied_perception.geometry.transform import Transform
 from scipy.spatial.transform import Rotation
 
 from demo_room.palette import CLASSES, UNLABELLED
@@ -18,6 +16,8 @@ from demo_room.path import BASE_FROM_CAMERA, RATE_HZ, world_from_base
 from demo_room.room import Room
 from demo_room.sensor import camera_picture, measured_depth_mm
 from demo_room.world import World, build
+from embodied_perception.camera.model import Camera
+from embodied_perception.geometry.transform import Transform
 
 if TYPE_CHECKING:
     import mujoco

@@ -73,6 +73,8 @@ def run_environment(
         else ("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
     )
     result.setdefault(*local_only)
+    # Raw images do not fit into the shared memory that Fast DDS takes by default.
+    result.setdefault("FASTRTPS_DEFAULT_PROFILES_FILE", str(layout.root / "config/fastdds.xml"))
     return result
 
 

@@ -8,6 +8,7 @@ checks all read them from here.
 from __future__ import annotations
 
 import dataclasses
+import math
 import typing
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -38,14 +39,17 @@ class ParameterInfo:
             value = float(value)
         if type(value) is not self.type:
             raise ConfigError(
-                f"{self.name}: got {value!r} ({type(value).__name__}), expected {self.type.__name__}"
+                f"{self.name}: got {value!r} ({type(value).__name__}), "
+                f"expected {self.type.__name__}"
             )
-        too_low = self.minimum is not None and not value >= self.minimum
-        too_high = self.maximum is not None and not value <= self.maximum
-        if too_low or too_high:
+        low = -math.inf if self.minimum is None else self.minimum
+        high = math.inf if self.maximum is None else self.maximum
+        if isinstance(value, int | float) and not low <= value <= high:
             raise ConfigError(f"{self.name}: got {value!r}, expected {self.range_text()}")
         if self.choices and value not in self.choices:
-            raise ConfigError(f"{self.name}: got {value!r}, expected one of {', '.join(self.choices)}")
+            raise ConfigError(
+                f"{self.name}: got {value!r}, expected one of {', '.join(self.choices)}"
+            )
         return value
 
     def range_text(self) -> str:

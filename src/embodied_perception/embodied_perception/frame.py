@@ -70,9 +70,7 @@ class CompressedPixels:
             compressed_depth_image_transport writes floating-point depth; None for millimetres.
     """
 
-    def __init__(
-        self, data: np.ndarray, inverse_depth: tuple[float, float] | None = None
-    ) -> None:
+    def __init__(self, data: np.ndarray, inverse_depth: tuple[float, float] | None = None) -> None:
         self._data = data
         self._inverse_depth = inverse_depth
 

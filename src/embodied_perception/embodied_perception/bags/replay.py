@@ -84,8 +84,7 @@ class _Hosted:
             if topic in topics and topics[topic].type_name != expected:
                 raise BagError(
                     f"{path}: topic {topic} holds {topics[topic].type_name}, expected {expected}; "
-                    f"name another (image topics without their /{source.suffix.lstrip('/')} end): "
-                    f"--remap {source.topic}:=/THE/TOPIC"
+                    f"name another (of images, the raw topic): --remap {source.topic}:=/THE/TOPIC"
                 )
         # Whoever replays wants all there is; pictures only compressed.
         self.runner.is_wanted = lambda sink: sink.type is not Image
@@ -111,8 +110,7 @@ class Replay:
     ) -> None:
         self._source = source
         self._stages = [
-            _Hosted(StageRunner(stage, config), remappings or {})
-            for stage, config in stages
+            _Hosted(StageRunner(stage, config), remappings or {}) for stage, config in stages
         ]
         self._decoders: dict[str, Decoder] = {}
         with BagReader(source) as bag:
@@ -192,9 +190,7 @@ class Replay:
 
     def _diagnostics(self, stamp_ns: int) -> list[DiagnosticArray]:
         return [
-            hosted.runner.report.diagnostics(
-                hosted.name, hosted.runner.stage.status(), stamp_ns
-            )
+            hosted.runner.report.diagnostics(hosted.name, hosted.runner.stage.status(), stamp_ns)
             for hosted in self._stages
         ]
 

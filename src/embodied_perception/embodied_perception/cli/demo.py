@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from ament_index_python.packages import PackageNotFoundError, get_package_share_path
@@ -39,7 +40,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.epilog = _EPILOG
     parser.add_argument(
-        "-o", "--output", type=Path, default=Path("out/demo"), metavar="DIR", help="default: out/demo"
+        "-o",
+        "--output",
+        type=Path,
+        default=Path("out/demo"),
+        metavar="DIR",
+        help="default: out/demo",
     )
     parser.add_argument(
         "--rate", type=float, default=1.0, metavar="R", help="times real time; default: 1"
@@ -74,7 +80,7 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _ticker(live: Live, watch: Watch, console: Console):  # noqa: ANN202
+def _ticker(live: Live, watch: Watch, console: Console) -> Callable[[], None]:
     last_line = time.monotonic()
 
     def tick() -> None:

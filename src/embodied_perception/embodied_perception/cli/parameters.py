@@ -28,7 +28,9 @@ def read_parameter_file(path: Path, node_name: str) -> dict[str, Any]:
     values: dict[str, Any] = {}
     for key in ("/**", node_name, f"/{node_name}"):
         section = content.get(key) or {}
-        if not isinstance(section, dict) or not isinstance(section.get("ros__parameters", {}), dict):
+        if not isinstance(section, dict) or not isinstance(
+            section.get("ros__parameters", {}), dict
+        ):
             raise ConfigError(f"{path}: {key}: expected ros__parameters: {{name: value}}")
         values |= section.get("ros__parameters", {})
     return values

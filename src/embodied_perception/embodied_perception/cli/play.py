@@ -83,9 +83,7 @@ def _play(player: BagPlayer, arguments: argparse.Namespace, console: Console) ->
     while True:
         with Progress(*columns, console=console, transient=True) as progress:
             task = progress.add_task(arguments.bag.name, total=player.message_count)
-            damage = player.play(
-                arguments.rate, lambda done: progress.update(task, completed=done)
-            )
+            damage = player.play(arguments.rate, lambda done: progress.update(task, completed=done))
         if damage:
             console.print(f"[yellow]the bag is damaged:[/] {damage}", soft_wrap=True)
         if not arguments.loop:

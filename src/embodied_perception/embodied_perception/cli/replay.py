@@ -17,8 +17,8 @@ from embodied_perception.stages import STAGES, stage_type
 SUMMARY = "run stages over a bag at full speed; the same bytes every time"
 
 _EPILOG = """\
-No frame is left out, and a second run writes the same bytes. The output holds the bag's own messages
-and those of the stages, with /diagnostics saying what could not be used and why.
+No frame is left out, and a second run writes the same bytes. The output holds the bag's own
+messages and those of the stages, with /diagnostics saying what could not be used and why.
 
 Examples:
   perception replay desk.mcap -o out.mcap

@@ -119,11 +119,15 @@ def _feature_pictures(bag_path: Path) -> list[tuple[int, np.ndarray]]:
 
 def _overview(features_rgb: np.ndarray, trajectory_path: Path) -> np.ndarray:
     """Both on one picture, of equal height."""
-    trajectory_rgb = cv2.cvtColor(cv2.imread(str(trajectory_path)), cv2.COLOR_BGR2RGB)
-    height, width = features_rgb.shape[:2]
+    trajectory_bgr = cv2.imread(str(trajectory_path))
+    assert trajectory_bgr is not None
+    trajectory_rgb = cv2.cvtColor(trajectory_bgr, cv2.COLOR_BGR2RGB)
+    height = features_rgb.shape[0]
     scale = height / trajectory_rgb.shape[0]
     trajectory_rgb = cv2.resize(
-        trajectory_rgb, (round(trajectory_rgb.shape[1] * scale), height), interpolation=cv2.INTER_AREA
+        trajectory_rgb,
+        (round(trajectory_rgb.shape[1] * scale), height),
+        interpolation=cv2.INTER_AREA,
     )
     return np.hstack((features_rgb, trajectory_rgb))
 

@@ -77,9 +77,10 @@ def run_demo(
         "embodied_perception.cli", "play", str(bag_path),
         "--rate", str(rate), "--wait-for", *played,
     )  # fmt: skip
-    with BagWriter(output) as bag, _recording(
-        bag, played | _odometry_topics(runner), watch
-    ) as recorder:
+    with (
+        BagWriter(output) as bag,
+        _recording(bag, played | _odometry_topics(runner), watch) as recorder,
+    ):
         _require_silence(recorder)
         with _process("odometry", output.parent, *node) as odometry:
             _wait_until_it_listens(recorder, odometry, [t for t in listened if t in played])

@@ -148,6 +148,13 @@ class TransformTree:
             self._edges.clear()
             self._frames.clear()
 
+    def clear_dynamic(self) -> None:
+        """Forget where moving frames were; static ones, which are told only once, stay."""
+        with self._lock:
+            self._edges = {child: edge for child, edge in self._edges.items() if edge.static}
+            parents = (edge.latest().parent for edge in self._edges.values())
+            self._frames = {*self._edges, *parents}
+
     def _set(self, parent: str, child: str, stamp_ns: int, moved: Transform, static: bool) -> bool:
         # tf2 strips one leading slash here, and refuses it in look-ups.
         parent, child = parent.removeprefix("/"), child.removeprefix("/")

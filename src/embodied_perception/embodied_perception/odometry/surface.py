@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from embodied_perception.camera import Camera
 from embodied_perception.geometry import Transform
 
 

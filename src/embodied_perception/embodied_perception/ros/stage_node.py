@@ -180,7 +180,7 @@ class StageNode(LifecycleNode):
             try:
                 for sink, message in runner.process(ready):
                     self._sinks[sink].publish(message)
-            except Exception as error:  # noqa: BLE001 - a defect here must not end the robot's node
+            except Exception as error:
                 self.get_logger().error(f"{type(error).__name__}: {error}")
                 runner.report.drop("INTERNAL", f"{type(error).__name__}: {error}")
             now_ns = self.get_clock().now().nanoseconds

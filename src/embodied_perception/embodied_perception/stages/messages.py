@@ -105,20 +105,20 @@ def image_message(array: np.ndarray, encoding: str, stamp_ns: int, frame_id: str
 
 
 def compressed_image_message(
-    array: np.ndarray, stamp_ns: int, frame_id: str, format: str = "jpeg", quality: int = 90  # noqa: A002
+    array: np.ndarray,
+    stamp_ns: int,
+    frame_id: str,
+    format: str = "jpeg",
+    quality: int = 90,
 ) -> CompressedImage:
     """An image (H, W[, 3]), RGB or mono, as ``jpeg`` or ``png``."""
     bgr = array if array.ndim == 2 else cv2.cvtColor(array, cv2.COLOR_RGB2BGR)
     options = [cv2.IMWRITE_JPEG_QUALITY, quality] if format == "jpeg" else []
     _, data = cv2.imencode(f".{format}", bgr, options)
-    return CompressedImage(
-        header=header(stamp_ns, frame_id), format=format, data=data.tobytes()
-    )
+    return CompressedImage(header=header(stamp_ns, frame_id), format=format, data=data.tobytes())
 
 
-def compressed_depth_message(
-    depth_mm: np.ndarray, stamp_ns: int, frame_id: str
-) -> CompressedImage:
+def compressed_depth_message(depth_mm: np.ndarray, stamp_ns: int, frame_id: str) -> CompressedImage:
     """Depth (H, W) uint16 in millimetres, as compressed_depth_image_transport sends it."""
     _, data = cv2.imencode(".png", depth_mm, [cv2.IMWRITE_PNG_COMPRESSION, 3])
     return CompressedImage(

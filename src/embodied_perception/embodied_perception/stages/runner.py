@@ -126,6 +126,7 @@ class StageRunner:
         with self._lock:
             if ready.stamp_ns < self._last_ns - RESTART_NS:
                 back_s = (self._last_ns - ready.stamp_ns) / 1e9
+                self.transforms.clear_dynamic()
                 forgotten = self.stage.restart()
                 self.report.drop("TIME_WENT_BACK", f"by {back_s:.1f} s: {forgotten}")
             self._last_ns = ready.stamp_ns
@@ -201,7 +202,10 @@ class StageRunner:
         sinks = _sinks(output)
         if isinstance(output, Output):
             return [(sinks[0], result)]
-        make = {Image: _raw, CompressedImage: compressed_image_message}
+        make: dict[type, Callable[[np.ndarray, int, str], Any]] = {
+            Image: _raw,
+            CompressedImage: compressed_image_message,
+        }
         return [
             (sink, make[sink.type](result, stamp_ns, frame_id))
             for sink in sinks
