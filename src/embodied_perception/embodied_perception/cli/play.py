@@ -9,7 +9,7 @@ from pathlib import Path
 import rclpy
 from rclpy.executors import ExternalShutdownException
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, TimeRemainingColumn
 
 from embodied_perception.errors import ConfigError
 from embodied_perception.ros.player import BagPlayer
@@ -79,14 +79,18 @@ def _wait(player: BagPlayer, topics: list[str], timeout_s: float) -> None:
 
 
 def _play(player: BagPlayer, arguments: argparse.Namespace, console: Console) -> None:
-    columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
     while True:
-        with Progress(*columns, console=console, transient=True) as progress:
-            task = progress.add_task(arguments.bag.name, total=player.message_count)
-            damage = player.play(arguments.rate, lambda done: progress.update(task, completed=done))
+        damage = _play_once(player, arguments, console)
         if damage:
             console.print(f"[yellow]the bag is damaged:[/] {damage}", soft_wrap=True)
         if not arguments.loop:
             # What was sent last must not be lost with its publishers.
             time.sleep(_DISCOVERY_S)
             return
+
+
+def _play_once(player: BagPlayer, arguments: argparse.Namespace, console: Console) -> str | None:
+    columns = ("{task.description}", BarColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True) as progress:
+        task = progress.add_task(arguments.bag.name, total=player.message_count)
+        return player.play(arguments.rate, lambda done: progress.update(task, completed=done))

@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
 from rich.table import Table
 
 from embodied_perception.bags.replay import Replay, ReplaySummary
@@ -60,7 +60,7 @@ def run(arguments: argparse.Namespace) -> int:
         for stage in map(stage_type, arguments.stages)
     ]
     replay = Replay(arguments.bag, stages, remappings(arguments.remap))
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("messages"), TimeRemainingColumn())  # fmt: skip
+    columns = ("{task.description}", BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     start = time.perf_counter()
     with Progress(*columns, console=console, transient=True) as progress:
         task = progress.add_task(arguments.bag.name, total=replay.message_count)
