@@ -15,12 +15,14 @@ RUN apt-get update \
     && rm -rf /var/lib/apt/lists/*
 
 COPY src src
+# RViz is for the machine with the screen.
 # Ubuntu keeps pip out of the system's Python unless told; a container has no other.
 ENV PIP_BREAK_SYSTEM_PACKAGES=1 PIP_NO_CACHE_DIR=1
 RUN apt-get update \
     && rosdep update --rosdistro "$ROS_DISTRO" \
     && rosdep install --from-paths src --ignore-src --default-yes --dependency-types exec \
-        --dependency-types build --dependency-types buildtool \
+        --dependency-types build --dependency-types buildtool --skip-keys rviz2 \
+    && pip install 'evo>=1.31' 'mcap>=1.2' \
     && rm -rf /var/lib/apt/lists/* /root/.ros
 
 COPY launch launch

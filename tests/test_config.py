@@ -3,10 +3,11 @@
 from dataclasses import dataclass
 
 import pytest
-from embodied_perception.config import Config, parameter
-from embodied_perception.errors import ConfigError
 from hypothesis import given
 from hypothesis import strategies as st
+
+from embodied_perception.config import Config, parameter
+from embodied_perception.errors import ConfigError
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,7 @@ def test_bad_values_are_refused_by_the_constructor_too():
 
 
 def test_open_ranges_refuse_nan():
-    with pytest.raises(ConfigError, match="speed: got nan, expected 0.5 to any"):
+    with pytest.raises(ConfigError, match=r"speed: got nan, expected 0\.5 to any"):
         Longer(speed=float("nan"))
     with pytest.raises(ConfigError, match="extra: got nan, expected any to 1"):
         Longer(extra=float("nan"))

@@ -6,11 +6,12 @@ import warnings
 import cv2
 import numpy as np
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
 from embodied_perception.camera import Camera
 from embodied_perception.errors import FrameError
 from embodied_perception.frame import CompressedPixels, Frame, RawPixels
-from hypothesis import example, given
-from hypothesis import strategies as st
 
 HEIGHT, WIDTH = 48, 64
 RNG = np.random.default_rng(7)
@@ -192,15 +193,12 @@ def test_a_cut_jpeg_gives_no_picture(view, cut):
 @given(st.integers(0, len(PNG) - 1))
 @example(8)
 @example(33)
-def test_a_cut_png_gives_no_picture_or_all_of_it(view, cut):
-    frame = compressed(PNG[:cut])
-    if cut > len(PNG) - 5:  # only the checksum behind the end marker is missing
-        np.testing.assert_array_equal(frame.rgb, NOISE_RGB)
-    else:
-        assert reason(frame, view) in {"TRUNCATED", "UNDECODABLE"}
+@example(len(PNG) - 1)
+def test_a_cut_png_gives_no_picture(view, cut):
+    assert reason(compressed(PNG[:cut]), view) in {"TRUNCATED", "UNDECODABLE"}
 
 
-@given(st.integers(0, len(DEPTH_PNG) - 9))
+@given(st.integers(0, len(DEPTH_PNG) - 1))
 def test_a_cut_depth_png_gives_no_depth(cut):
     assert reason(compressed(DEPTH_PNG[:cut]), "depth_m") in {"TRUNCATED", "UNDECODABLE"}
 

@@ -12,7 +12,7 @@ from diagnostic_msgs.msg import DiagnosticArray
 from sensor_msgs.msg import Image
 
 from embodied_perception.bags.message_types import type_name_of
-from embodied_perception.bags.reader import BagReader, TopicInfo
+from embodied_perception.bags.reader import BagReader
 from embodied_perception.bags.writer import BagWriter
 from embodied_perception.config import Config
 from embodied_perception.errors import BagError, PerceptionError
@@ -67,8 +67,9 @@ class _Hosted:
     def resolve(self, end: Source | Sink) -> str:
         return resolve(end.topic, self.name, self.remappings) + end.suffix
 
-    def connect(self, topics: Mapping[str, TopicInfo], path: Path) -> None:
+    def connect(self, bag: BagReader) -> None:
         """Choose raw or compressed by what a recording has."""
+        topics = bag.topics
         raw = {s.input_name: s for s in self.runner.sources() if s.type is Image}
         compressed = [name for name, s in raw.items() if self.resolve(s) not in topics]
         for source in self.runner.sources(compressed):
@@ -76,14 +77,16 @@ class _Hosted:
             self.sources.setdefault(topic, []).append(source)
             if source.input_name and topic not in topics:
                 known = ", ".join(sorted(topics)) or "nothing"
+                forms = ", raw or compressed" if source.suffix else ""
+                damage = f" ({bag.damage})" if bag.damage else ""
                 raise BagError(
-                    f"{path}: no topic {topic.removesuffix(source.suffix)}, raw or compressed; it "
-                    f"holds {known}. Name the one to use: --remap {source.topic}:=/THE/TOPIC"
+                    f"{bag.path}: no topic {topic.removesuffix(source.suffix)}{forms}; it holds "
+                    f"{known}{damage}. Name the one to use: --remap {source.topic}:=/THE/TOPIC"
                 )
             expected = type_name_of(source.type)
-            if topic in topics and topics[topic].type_name != expected:
+            if topic in topics and (got := topics[topic].type_name) != expected:
                 raise BagError(
-                    f"{path}: topic {topic} holds {topics[topic].type_name}, expected {expected}; "
+                    f"{bag.path}: topic {topic} holds {got}, expected {expected}; "
                     f"name another (of images, the raw topic): --remap {source.topic}:=/THE/TOPIC"
                 )
         # Whoever replays wants all there is; pictures only compressed.
@@ -116,7 +119,7 @@ class Replay:
         with BagReader(source) as bag:
             self.message_count = sum(topic.count for topic in bag.topics.values())
             for hosted in self._stages:
-                hosted.connect(bag.topics, source)
+                hosted.connect(bag)
 
     def run(
         self,
@@ -154,10 +157,15 @@ class Replay:
                     due_ns = log_ns + _DIAGNOSTICS_PERIOD_NS
                     for diagnostics in self._diagnostics(log_ns):
                         out.write(_DIAGNOSTICS_TOPIC, diagnostics, log_ns)
+                        written += 1
                 if done % 32 == 0:
                     progress(done)
+            for result_topic, sink, result in self._finish():
+                out.write(result_topic, result, log_ns, latched=sink.latched)
+                written += 1
             for diagnostics in self._diagnostics(log_ns):
                 out.write(_DIAGNOSTICS_TOPIC, diagnostics, log_ns)
+                written += 1
             progress(self.message_count)
             return ReplaySummary(self._summaries(), bag.damage, dict(bag.skipped), written)
 
@@ -180,6 +188,16 @@ class Replay:
                     for sink, result in hosted.runner.process(ready):
                         results.append((hosted.resolve(sink), sink, result))
                         pending.append((hosted.resolve(sink), result))
+        return results
+
+    def _finish(self) -> list[tuple[str, Sink, Any]]:
+        """Run the stages on what still waited; returns what they gave."""
+        results: list[tuple[str, Sink, Any]] = []
+        for hosted in self._stages:
+            for ready in hosted.runner.finish():
+                for sink, result in hosted.runner.process(ready):
+                    topic = hosted.resolve(sink)
+                    results += [(topic, sink, result), *self._feed(topic, result)]
         return results
 
     def _decode(self, topic: str, message: Any) -> Any:

@@ -70,6 +70,10 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _wait(player: BagPlayer, topics: list[str], timeout_s: float) -> None:
+    if unknown := sorted(set(topics) - player.topics):
+        raise ConfigError(
+            f"--wait-for: no topic {unknown[0]} is played; there are: {', '.join(sorted(player.topics))}"
+        )
     deadline = time.monotonic() + timeout_s
     while unheard := player.unheard(topics):
         if time.monotonic() > deadline:

@@ -15,7 +15,7 @@ def follow(
     *,
     predicted: np.ndarray | None = None,
     window_px: int = 17,
-    tolerance_px: float = 1.0,
+    tolerance_px: float = 0.5,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Follow pixels from one image to the next, and back again as the check.
 

@@ -12,22 +12,22 @@ class OdometryConfig(Config):
     """How features are chosen, followed and weighed."""
 
     features: int = parameter(
-        400, "features followed at a time; more is steadier and slower", minimum=50, maximum=2000
+        300, "features followed at a time; more is steadier and slower", minimum=50, maximum=2000
     )
     feature_spacing_px: float = parameter(
         14.0, "least distance between two features", unit="px", minimum=4.0, maximum=100.0
     )
     keyframes: int = parameter(
-        8, "recent keyframes that are adjusted to each other", minimum=2, maximum=30
+        12, "keyframes kept to find the way back after a loss", minimum=2, maximum=100
     )
     keyframe_overlap: float = parameter(
-        0.75,
-        "a new keyframe is made when fewer than this share of the last one's features remain",
+        0.85,
+        "a new keyframe is made when fewer than this share of the last one's features agree",
         minimum=0.1,
         maximum=0.95,
     )
     pixel_noise_px: float = parameter(
-        0.8, "standard deviation of a tracked feature's place", unit="px", minimum=0.1, maximum=10.0
+        0.5, "standard deviation of a tracked feature's place", unit="px", minimum=0.1, maximum=10.0
     )
     depth_noise: float = parameter(
         0.004,
@@ -35,6 +35,13 @@ class OdometryConfig(Config):
         unit="1/m",
         minimum=0.0001,
         maximum=0.1,
+    )
+    model_error: float = parameter(
+        0.07,
+        "share of the image's motion that calibration and synchronisation may get wrong, so that the "
+        "covariance is honest where features agree on a wrong pose",
+        minimum=0.0,
+        maximum=0.5,
     )
     min_depth_m: float = parameter(
         0.3, "nearer readings are not used", unit="m", minimum=0.01, maximum=10.0

@@ -11,6 +11,9 @@ from embodied_perception.geometry import Transform
 
 #: A residual of this many standard deviations is an outlier: chi-square, 3 degrees, 99.7 %.
 OUTLIER_SIGMAS = 3.7
+#: Cauchy's loss with 95 % of least squares' efficiency where the noise is Gaussian.
+_CAUCHY_SCALE = 2.385
+_NEAREST_M = 1e-3
 
 
 @dataclass(frozen=True)
@@ -49,36 +52,40 @@ class PoseSolution:
     rms_px: float
 
 
-def project_with_jacobian(
-    points_camera: np.ndarray, K: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Predict measurements of (..., 3) points in the camera's axes, and their derivatives.
+def pose_jacobian(points_camera: np.ndarray, K: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Predict measurements of points, and their derivatives by the camera's motion.
+
+    Source: F. Chaumette and S. Hutchinson, Visual Servo Control I, 2006, equation 11, with the
+    sign of a world that moves, and a third row for inverse depth.
+
+    Args:
+        points_camera: (N, 3) in the camera's axes, in front of it.
+        K: (3, 3).
 
     Returns:
-        (..., 3) pixels and inverse depth, and (..., 3, 3) derivatives by the point.
+        (N, 3) pixels and inverse depth, and (N, 3, 6) derivatives by the twist (translation,
+        rotation) that moves the points in the camera's axes.
     """
-    inverse_z = 1.0 / points_camera[..., 2]
-    x = points_camera[..., 0] * inverse_z
-    y = points_camera[..., 1] * inverse_z
+    inverse_z = 1.0 / points_camera[:, 2]
+    x = points_camera[:, 0] * inverse_z
+    y = points_camera[:, 1] * inverse_z
     fx, fy = K[0, 0], K[1, 1]
-    predicted = np.stack((fx * x + K[0, 2], fy * y + K[1, 2], inverse_z), axis=-1)
-    jacobian = np.zeros((*x.shape, 3, 3))
-    jacobian[..., 0, 0] = fx * inverse_z
-    jacobian[..., 0, 2] = -fx * x * inverse_z
-    jacobian[..., 1, 1] = fy * inverse_z
-    jacobian[..., 1, 2] = -fy * y * inverse_z
-    jacobian[..., 2, 2] = -inverse_z * inverse_z
+    predicted = np.column_stack((fx * x + K[0, 2], fy * y + K[1, 2], inverse_z))
+    jacobian = np.zeros((len(points_camera), 3, 6))
+    jacobian[:, 0, 0] = fx * inverse_z
+    jacobian[:, 0, 2] = -fx * x * inverse_z
+    jacobian[:, 0, 3] = -fx * x * y
+    jacobian[:, 0, 4] = fx * (1.0 + x * x)
+    jacobian[:, 0, 5] = -fx * y
+    jacobian[:, 1, 1] = fy * inverse_z
+    jacobian[:, 1, 2] = -fy * y * inverse_z
+    jacobian[:, 1, 3] = -fy * (1.0 + y * y)
+    jacobian[:, 1, 4] = fy * x * y
+    jacobian[:, 1, 5] = fy * x
+    jacobian[:, 2, 2] = -inverse_z * inverse_z
+    jacobian[:, 2, 3] = -inverse_z * y
+    jacobian[:, 2, 4] = inverse_z * x
     return predicted, jacobian
-
-
-def cross_matrices(vectors: np.ndarray) -> np.ndarray:
-    """(..., 3) vectors v to (..., 3, 3) matrices with ``matrix @ u == cross(v, u)``."""
-    matrices = np.zeros((*vectors.shape, 3))
-    x, y, z = vectors[..., 0], vectors[..., 1], vectors[..., 2]
-    matrices[..., 0, 1], matrices[..., 0, 2] = -z, y
-    matrices[..., 1, 0], matrices[..., 1, 2] = z, -x
-    matrices[..., 2, 0], matrices[..., 2, 1] = -y, x
-    return matrices
 
 
 def twist_transform(twist: np.ndarray) -> Transform:
@@ -87,32 +94,21 @@ def twist_transform(twist: np.ndarray) -> Transform:
     return Transform(rotation, np.array(twist[:3], np.float64))
 
 
-def whitened_residuals(
+def _linearise(
     observed: np.ndarray, points_camera: np.ndarray, K: np.ndarray, noise: Noise
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Residuals in standard deviations, their derivatives by the point, and robust weights.
-
-    Args:
-        observed: (N, 3) measurements; a NaN inverse depth has no residual.
-        points_camera: (N, 3) in the camera's axes.
-        K: (3, 3).
-        noise: standard deviations of the measurements.
-
-    Returns:
-        (N, 3) residuals, (N, 3, 3) derivatives, (N,) Cauchy weights (0 behind the camera).
-    """
+    """Residuals (N, 3) and derivatives (N, 3, 6) in standard deviations, robust weights (N,)."""
     sigma = np.array((noise.pixel_px, noise.pixel_px, noise.inverse_depth))
-    in_front = points_camera[:, 2] > 1e-3
+    in_front = points_camera[:, 2] > _NEAREST_M
     safe = np.where(in_front[:, None], points_camera, (0.0, 0.0, 1.0))
-    predicted, jacobian = project_with_jacobian(safe, K)
+    predicted, jacobian = pose_jacobian(safe, K)
     residuals = (observed - predicted) / sigma
+    jacobian /= sigma[:, None]
     unknown = np.isnan(residuals[:, 2])
     residuals[unknown, 2] = 0.0
     jacobian[unknown, 2] = 0.0
-    jacobian /= sigma[:, None]
     squared = np.einsum("ni,ni->n", residuals, residuals)
-    # Cauchy, with 95 % efficiency for three Gaussian residuals.
-    weights = np.where(in_front, 1.0 / (1.0 + squared / 2.385**2), 0.0)
+    weights = np.where(in_front, 1.0 / (1.0 + squared / _CAUCHY_SCALE**2), 0.0)
     return residuals, jacobian, weights
 
 
@@ -138,26 +134,31 @@ def solve_pose(
     camera_from_world = guess
     for _ in range(iterations):
         points_camera = camera_from_world.apply(points_world)
-        residuals, by_point, weights = whitened_residuals(observed, points_camera, K, noise)
-        # d(exp(xi) x) / d xi = [I, -[x]_x]
-        jacobian = np.concatenate((by_point, -by_point @ cross_matrices(points_camera)), axis=2)
-        weighted = jacobian * weights[:, None, None]
-        hessian = np.einsum("nij,nik->jk", weighted, jacobian, optimize=True)
-        gradient = np.einsum("nij,ni->j", weighted, residuals, optimize=True)
-        step = np.linalg.solve(hessian + 1e-9 * np.eye(6), gradient)
+        residuals, jacobian, weights = _linearise(observed, points_camera, K, noise)
+        hessian, gradient = _normal_equations(residuals, jacobian, weights)
+        step = np.linalg.solve(hessian, gradient)
         camera_from_world = twist_transform(step) @ camera_from_world
         if np.abs(step).max() < 1e-5:
             break
     points_camera = camera_from_world.apply(points_world)
-    residuals, _, weights = whitened_residuals(observed, points_camera, K, noise)
+    residuals, jacobian, weights = _linearise(observed, points_camera, K, noise)
+    hessian, _ = _normal_equations(residuals, jacobian, weights)
     squared = np.einsum("ni,ni->n", residuals, residuals)
     inliers = (weights > 0) & (squared < OUTLIER_SIGMAS**2)
     pixel_errors = residuals[inliers, :2] * noise.pixel_px
     rms_px = float(np.sqrt(np.mean(np.sum(pixel_errors**2, axis=1)))) if inliers.any() else np.inf
     # The inverse Hessian, scaled by how large the residuals really are.
     scale = max(1.0, float(np.sum(weights * squared) / max(1, 3 * inliers.sum() - 6)))
-    covariance = np.linalg.inv(hessian + 1e-9 * np.eye(6)) * scale
-    return PoseSolution(camera_from_world, inliers, covariance, rms_px)
+    return PoseSolution(camera_from_world, inliers, np.linalg.inv(hessian) * scale, rms_px)
+
+
+def _normal_equations(
+    residuals: np.ndarray, jacobian: np.ndarray, weights: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Hessian (6, 6), with a trace of damping so that it has an inverse, and gradient (6,)."""
+    flat = jacobian.reshape(-1, 6)
+    weighted = (jacobian * weights[:, None, None]).reshape(-1, 6)
+    return weighted.T @ flat + 1e-9 * np.eye(6), weighted.T @ residuals.ravel()
 
 
 def guess_pose(

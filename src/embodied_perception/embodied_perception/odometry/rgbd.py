@@ -11,10 +11,11 @@ from embodied_perception.geometry import Transform
 from embodied_perception.odometry.config import OdometryConfig
 from embodied_perception.odometry.estimate import Estimate, TrackingState
 from embodied_perception.odometry.pose import PoseSolution
-from embodied_perception.odometry.tracker import RgbdImage, Tracker, observe
+from embodied_perception.odometry.tracker import Match, RgbdImage, Tracker, observe
 
-#: So many images that show enough but do not fit the map, before a new map is begun.
-_PATIENCE = 3
+#: After a loss, the kept keyframes are tried over this many images that show enough; if none is
+#: found again, the last of these images becomes a new beginning.
+_PATIENCE = 4
 #: What the camera may have done unseen, as standard deviations per second: 1 m, 1 rad.
 _UNSEEN_MOTION = np.ones(6)
 
@@ -27,14 +28,14 @@ class RgbdOdometry:
         self.config = config
         self._epoch = 0
         self._tracker: Tracker | None = None
-        self._lost_images = 0
+        self._lost = False
         self._misfits = 0
 
     def reset(self) -> None:
         """Forget everything: the next image is the new origin, in a new epoch."""
         self._epoch += 1
         self._tracker = None
-        self._lost_images = self._misfits = 0
+        self._lost, self._misfits = False, 0
 
     def track(self, gray: np.ndarray, depth_m: np.ndarray, stamp_ns: int) -> Estimate:
         """Estimate the camera's pose at one image.
@@ -51,12 +52,11 @@ class RgbdOdometry:
         image = RgbdImage(gray, depth_m, stamp_ns)
         if self._tracker is None:
             return self._start(image)
-        match = self._tracker.match(image)
-        if match.doubt or match.solution is None:
-            return self._lose(self._tracker, image, match.doubt)
-        self._tracker.accept(match)
-        state, reason = self._judge(match.solution)
-        return self._tracked(self._tracker, state, reason, match.tracks.pixels, match.solution)
+        tracker = self._tracker
+        match = tracker.match(image)
+        if match.doubt:
+            return self._recover(tracker, image, match.doubt)
+        return self._follow(tracker, match)
 
     def _check(self, gray: np.ndarray, depth_m: np.ndarray, stamp_ns: int) -> None:
         expected = (self.camera.height, self.camera.width)
@@ -71,34 +71,44 @@ class RgbdOdometry:
             )
 
     def _start(self, image: RgbdImage) -> Estimate:
-        tracker = Tracker(
-            self.camera, self.config, image, Transform.identity(), np.zeros((6, 6))
-        )
-        features, needed = len(tracker.tracks.rows), 2 * self.config.min_inliers
+        tracker = Tracker(self.camera, self.config, image, Transform.identity(), np.zeros((6, 6)))
+        pixels = tracker.keyframes[-1].pixels
+        features, needed = len(pixels), 2 * self.config.min_inliers
         if features < needed:
             reason = f"{features} features with depth, {needed} are needed to start"
-            return self._untracked(image, TrackingState.INIT, reason, tracker.tracks.pixels)
+            return self._untracked(image, TrackingState.INIT, reason, pixels)
         self._tracker = tracker
-        return self._tracked(tracker, TrackingState.INIT, "the origin", tracker.tracks.pixels, None)
+        return self._tracked(tracker, TrackingState.INIT, "the origin", pixels, None)
+
+    def _follow(self, tracker: Tracker, match: Match) -> Estimate:
+        assert match.solution is not None
+        tracker.accept(match)
+        state, reason = self._judge(match.solution)
+        return self._tracked(tracker, state, reason, match.pixels, match.solution)
 
     def _judge(self, solution: PoseSolution) -> tuple[TrackingState, str]:
-        was_lost = self._lost_images > 0
-        self._lost_images = self._misfits = 0
+        was_lost, self._lost, self._misfits = self._lost, False, 0
         inliers = int(solution.inliers.sum())
         if was_lost:
-            return TrackingState.RECOVERED, "the view from before the loss was found again"
+            return TrackingState.RECOVERED, "a view from before the loss was found again"
         if inliers < 2 * self.config.min_inliers:
             return TrackingState.DEGRADED, f"only {inliers} features agree on the pose"
         return TrackingState.OK, ""
 
-    def _lose(self, tracker: Tracker, image: RgbdImage, doubt: str) -> Estimate:
-        """State the loss. The last image that was understood stays the one to compare with."""
-        self._lost_images += 1
+    def _recover(self, tracker: Tracker, image: RgbdImage, doubt: str) -> Estimate:
+        """Look for the view of a kept keyframe; state the loss; or begin anew."""
+        self._lost = True
         corners = detect_corners(
             image.gray, self.config.features, spacing_px=self.config.feature_spacing_px
         )
         depth = observe(self.camera, self.config, corners, image.depth_m).depth_m
-        self._misfits += int(np.isfinite(depth).sum()) >= 2 * self.config.min_inliers
+        if np.isfinite(depth).sum() < 2 * self.config.min_inliers:
+            return self._untracked(image, TrackingState.LOST, doubt, corners)
+        # A share of the keyframes at each image, so that no image takes long.
+        match = tracker.find_again(image, tracker.keyframes[self._misfits :: _PATIENCE])
+        if match is not None:
+            return self._follow(tracker, match)
+        self._misfits += 1
         if self._misfits < _PATIENCE:
             return self._untracked(image, TrackingState.LOST, doubt, corners)
         return self._begin_anew(tracker, image)
@@ -107,13 +117,11 @@ class RgbdOdometry:
         """A new map in a new epoch, from where the old one was left: ``odom`` must not jump."""
         unseen_s = (image.stamp_ns - lost.stamp_ns) * 1e-9
         covariance = lost.covariance + np.diag((_UNSEEN_MOTION * unseen_s) ** 2)
-        self._tracker = Tracker(
-            self.camera, self.config, image, lost.camera_from_world, covariance
-        )
+        self._tracker = Tracker(self.camera, self.config, image, lost.camera_from_world, covariance)
         self._epoch += 1
-        self._lost_images = self._misfits = 0
+        self._lost, self._misfits = False, 0
         reason = f"a new map; the motion of the last {unseen_s:.2f} s was not seen"
-        pixels = self._tracker.tracks.pixels
+        pixels = self._tracker.keyframes[-1].pixels
         return self._tracked(self._tracker, TrackingState.RECOVERED, reason, pixels, None)
 
     def _tracked(
@@ -136,7 +144,7 @@ class RgbdOdometry:
             velocity_covariance=tracker.velocity_covariance,
             pixels=pixels,
             inliers=np.ones(len(pixels), bool) if solution is None else solution.inliers,
-            keyframes=len(tracker.map.keyframes),
+            keyframes=len(tracker.keyframes),
             rms_px=0.0 if solution is None else solution.rms_px,
         )
 
@@ -154,6 +162,6 @@ class RgbdOdometry:
             velocity_covariance=np.full((6, 6), np.nan),
             pixels=pixels,
             inliers=np.zeros(len(pixels), bool),
-            keyframes=0 if self._tracker is None else len(self._tracker.map.keyframes),
+            keyframes=0 if self._tracker is None else len(self._tracker.keyframes),
             rms_px=float("nan"),
         )

@@ -1,4 +1,9 @@
-"""One unbroken stretch of odometry: a local map, and the camera that moves through it."""
+"""One unbroken stretch of odometry: keyframes, and the camera that moves away from them.
+
+Each image is compared with the newest keyframe's image itself, not with the one just before, so
+that error grows from keyframe to keyframe and not from image to image. Points stay where the
+keyframe that first saw them put them.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +16,7 @@ from embodied_perception.features import detect_corners, follow
 from embodied_perception.geometry import Transform
 from embodied_perception.odometry.config import OdometryConfig
 from embodied_perception.odometry.depth_sampling import sample_depth
-from embodied_perception.odometry.local_map import Keyframe, LocalMap
+from embodied_perception.odometry.keyframes import Keyframe, most_redundant
 from embodied_perception.odometry.pose import (
     Noise,
     Observations,
@@ -37,30 +42,22 @@ class RgbdImage:
 
 
 @dataclass(frozen=True, eq=False)
-class Tracks:
-    """Features of the image ``gray``: ``pixels`` (N, 2), and the rows (N,) of the map's points they show."""
-
-    gray: np.ndarray
-    pixels: np.ndarray
-    rows: np.ndarray
-
-    def only(self, kept: np.ndarray) -> Tracks:
-        """Those that a (N,) bool mask keeps."""
-        return Tracks(self.gray, self.pixels[kept], self.rows[kept])
-
-
-@dataclass(frozen=True, eq=False)
 class Match:
-    """An image compared with the map: a solution, or ``doubt``, which says why there is none."""
+    """An image compared with a keyframe: a solution, or ``doubt``, which says why there is none.
+
+    ``pixels`` (N, 2) in the image show ``points_world`` (N, 3) of the keyframe.
+    """
 
     image: RgbdImage
-    tracks: Tracks
+    keyframe: Keyframe
+    pixels: np.ndarray
+    points_world: np.ndarray
     solution: PoseSolution | None
     doubt: str
 
 
 class Tracker:
-    """Keeps a camera's pose in a local map from the first image on.
+    """Keeps a camera's pose from the first image on.
 
     ``covariance`` (6, 6) is of the twist that perturbs ``world_from_camera`` from the right, so in
     the camera's axes, in metres and radians. It grows from keyframe to keyframe.
@@ -77,30 +74,32 @@ class Tracker:
         self._camera = camera
         self._config = config
         self._noise = Noise(config.pixel_noise_px, config.depth_noise)
-        self.map = LocalMap(camera.K, self._noise, config.keyframes)
+        self.keyframes: list[Keyframe] = []
         self.camera_from_world = camera_from_world
         self.covariance = covariance
         self.velocity = np.zeros(6)
         self.velocity_covariance = np.eye(6)
         self.stamp_ns = image.stamp_ns
-        self.tracks = Tracks(image.gray, np.zeros((0, 2), np.float32), np.zeros(0, int))
-        self._add_keyframe(image)
+        self._add_keyframe(image, np.zeros((0, 2), np.float32), np.zeros((0, 3)))
 
     def match(self, image: RgbdImage) -> Match:
-        """Find the features of the last image in this one, and the pose that explains them."""
-        guess = self._predict(image.stamp_ns)
-        tracks = self._follow(image, guess)
-        solution = self._solve(tracks, image, guess)
-        return Match(image, tracks, solution, self._doubt(solution, image.stamp_ns))
+        """Compare an image with the newest keyframe, from where the camera should be by now."""
+        return self._match(self.keyframes[-1], image, self._predict(image.stamp_ns))
+
+    def find_again(self, image: RgbdImage, keyframes: list[Keyframe]) -> Match | None:
+        """Compare an image with some of ``keyframes``, as if it had been taken there."""
+        matches = [self._match(each, image, each.camera_from_world) for each in keyframes]
+        return next((match for match in matches if not match.doubt), None)
 
     def accept(self, match: Match) -> None:
         """Go on from a match without doubt; keep its image where the view has changed."""
         solution = match.solution
         assert solution is not None
         self._move(solution, match.image.stamp_ns)
-        self.tracks = match.tracks.only(solution.inliers)
-        if len(self.tracks.rows) < self._config.keyframe_overlap * self._keyframe_features:
-            self._add_keyframe(match.image)
+        remaining = self._config.keyframe_overlap * len(match.keyframe.pixels)
+        if match.keyframe is not self.keyframes[-1] or solution.inliers.sum() < remaining:
+            agree = solution.inliers
+            self._add_keyframe(match.image, match.pixels[agree], match.points_world[agree])
 
     def _predict(self, stamp_ns: int) -> Transform:
         """camera_from_world if the camera goes on as it did."""
@@ -109,28 +108,33 @@ class Tracker:
             return self.camera_from_world
         return twist_transform(self.velocity * seconds) @ self.camera_from_world
 
-    def _follow(self, image: RgbdImage, guess: Transform) -> Tracks:
-        points_camera = guess.apply(self.map.points_world[self.tracks.rows])
-        predicted = self._camera.project(points_camera)
-        predicted = np.where(np.isfinite(predicted), predicted, self.tracks.pixels)
+    def _match(self, keyframe: Keyframe, image: RgbdImage, guess: Transform) -> Match:
+        predicted = self._camera.project(guess.apply(keyframe.points_world))
+        with np.errstate(invalid="ignore"):  # NaN behind the camera
+            ahead = np.all((predicted >= 0) & (predicted < self._camera.resolution_wh), axis=1)
         pixels, trusted = follow(
-            self.tracks.gray, image.gray, self.tracks.pixels, predicted=predicted
+            keyframe.gray, image.gray, keyframe.pixels[ahead], predicted=predicted[ahead]
         )
-        return Tracks(image.gray, pixels, self.tracks.rows).only(trusted)
+        pixels, points_world = pixels[trusted], keyframe.points_world[ahead][trusted]
+        solution = self._solve(points_world, pixels, image, guess)
+        doubt = self._doubt(solution, image.stamp_ns)
+        return Match(image, keyframe, pixels, points_world, solution, doubt)
 
-    def _solve(self, tracks: Tracks, image: RgbdImage, guess: Transform) -> PoseSolution | None:
-        if len(tracks.rows) < self._config.min_inliers:
+    def _solve(
+        self, points_world: np.ndarray, pixels: np.ndarray, image: RgbdImage, guess: Transform
+    ) -> PoseSolution | None:
+        if len(pixels) < self._config.min_inliers:
             return None
-        points, K = self.map.points_world[tracks.rows], self._camera.K
-        seen = observe(self._camera, self._config, tracks.pixels, image.depth_m)
-        solution = solve_pose(points, seen, K, self._noise, guess)
-        if solution.inliers.mean() < _TRUSTED_SHARE:
-            anew = guess_pose(points, seen.pixels, K)
-            if anew is not None:
-                other = solve_pose(points, seen, K, self._noise, anew)
-                if other.inliers.sum() > solution.inliers.sum():
-                    return other
-        return solution
+        K = self._camera.K
+        seen = observe(self._camera, self._config, pixels, image.depth_m)
+        solution = solve_pose(points_world, seen, K, self._noise, guess)
+        if solution.inliers.mean() >= _TRUSTED_SHARE:
+            return solution
+        anew = guess_pose(points_world, seen.pixels, K)
+        if anew is None:
+            return solution
+        other = solve_pose(points_world, seen, K, self._noise, anew)
+        return other if other.inliers.sum() > solution.inliers.sum() else solution
 
     def _doubt(self, solution: PoseSolution | None, stamp_ns: int) -> str:
         """Why the solution cannot be true, or nothing."""
@@ -157,33 +161,45 @@ class Tracker:
         self.camera_from_world = solution.camera_from_world
         self.stamp_ns = stamp_ns
         # The keyframe's uncertainty seen from here, and that of the way from there to here.
-        since_keyframe = (self.camera_from_world @ self._keyframe_from_world.inverse()).adjoint
-        carried = since_keyframe @ self._keyframe_covariance @ since_keyframe.T
-        self.covariance = carried + solution.covariance
+        since_keyframe = self.camera_from_world @ self.keyframes[-1].camera_from_world.inverse()
+        carried = since_keyframe.adjoint @ self._keyframe_covariance @ since_keyframe.adjoint.T
+        self.covariance = carried + solution.covariance + self._model_covariance(since_keyframe)
 
-    def _add_keyframe(self, image: RgbdImage) -> None:
-        """Keep an image: fill up with new features, and adjust the recent keyframes."""
+    def _model_covariance(self, motion: Transform) -> np.ndarray:
+        """What features agree on and is still wrong, because calibration, registration and
+        synchronisation are not exact: a share of how far the image has moved, in radians. It
+        shows as rotation as well as translation at the distance of the scene.
+        """
+        to_scene_m = self._scene_m
+        moved = np.linalg.norm(motion.rotation_vector)
+        moved += np.linalg.norm(motion.translation) / to_scene_m
+        sigma = self._config.model_error * moved * np.repeat((to_scene_m, 1.0), 3)
+        return np.diag(sigma**2)
+
+    def _add_keyframe(self, image: RgbdImage, pixels: np.ndarray, points_world: np.ndarray) -> None:
+        """Keep an image: the points it shares with the one before, filled up with new ones."""
         corners = detect_corners(
             image.gray,
-            self._config.features - len(self.tracks.rows),
-            occupied=self.tracks.pixels,
+            self._config.features - len(pixels),
+            occupied=pixels,
             spacing_px=self._config.feature_spacing_px,
         )
         depth = observe(self._camera, self._config, corners, image.depth_m).depth_m
         corners, depth = corners[np.isfinite(depth)], depth[np.isfinite(depth)]
         points_camera = self._camera.unproject(corners) * depth[:, None]
-        rows = self.map.add_points(self.camera_from_world.inverse().apply(points_camera))
-
-        pixels = np.concatenate((self.tracks.pixels, corners))
-        rows = np.concatenate((self.tracks.rows, rows))
-        seen = observe(self._camera, self._config, pixels, image.depth_m)
-        self.map.add_keyframe(Keyframe(self.camera_from_world, rows, seen.measurements()))
-        self.tracks = Tracks(image.gray, pixels, self.map.forget_unseen(rows))
-
-        self.camera_from_world = self.map.keyframes[-1].camera_from_world
-        self._keyframe_from_world = self.camera_from_world
+        world_from_camera = self.camera_from_world.inverse()
+        keyframe = Keyframe(
+            image.gray,
+            self.camera_from_world,
+            np.concatenate((pixels, corners)),
+            np.concatenate((points_world, world_from_camera.apply(points_camera))),
+        )
+        self.keyframes.append(keyframe)
+        if len(self.keyframes) > self._config.keyframes:
+            del self.keyframes[most_redundant(self.keyframes)]
         self._keyframe_covariance = self.covariance
-        self._keyframe_features = len(rows)
+        points_camera = self.camera_from_world.apply(keyframe.points_world)
+        self._scene_m = float(np.median(points_camera[:, 2])) if len(points_camera) else 1.0
 
 
 def observe(

@@ -33,6 +33,10 @@ def spin(make_nodes: Callable[[], Sequence[Node]], arguments: Sequence[str] | No
     except (PerceptionError, rclpy.exceptions.ParameterException) as error:
         print(f"error: {error}", file=sys.stderr)  # noqa: T201 - the last word of a process
         return 2
+    except RuntimeError:  # rclpy's own errors are
+        if rclpy.ok():
+            raise
+        return 0  # asked to end while still starting
     finally:
         # A second Ctrl-C must not cut through the destruction of the nodes.
         signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -12,10 +12,17 @@ SENSOR = QoSProfile(
 RELIABLE = QoSProfile(
     history=HistoryPolicy.KEEP_LAST, depth=100, reliability=ReliabilityPolicy.RELIABLE
 )
-#: What holds until it is said anew: static transforms, labels, the path.
+#: What holds until it is said anew, by several nodes perhaps: static transforms.
 LATCHED = QoSProfile(
     history=HistoryPolicy.KEEP_LAST,
     depth=100,
+    reliability=ReliabilityPolicy.RELIABLE,
+    durability=DurabilityPolicy.TRANSIENT_LOCAL,
+)
+#: What each message says wholly, for those who come late too: the path, labels.
+LAST = QoSProfile(
+    history=HistoryPolicy.KEEP_LAST,
+    depth=1,
     reliability=ReliabilityPolicy.RELIABLE,
     durability=DurabilityPolicy.TRANSIENT_LOCAL,
 )

@@ -11,7 +11,9 @@ import time
 from collections.abc import Callable
 
 from diagnostic_msgs.msg import DiagnosticArray
+from lifecycle_msgs.srv import ChangeState
 from rcl_interfaces.msg import ParameterDescriptor, SetParametersResult
+from rclpy.clock import Clock, ClockType
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.parameter import Parameter
 from rclpy.publisher import Publisher
@@ -54,6 +56,7 @@ class StageNode(LifecycleNode):
         self._mailbox: Mailbox[tuple[float, FrameSet]] = Mailbox()
         self._worker: threading.Thread | None = None
         self._latency = LatencyMeter()
+        self.add_on_set_parameters_callback(self._on_set_parameters)
         parameters.declare(self, stage_type.config_type)
         self.declare_parameter(
             "autostart",
@@ -68,7 +71,6 @@ class StageNode(LifecycleNode):
                 additional_constraints=f"one of: {', '.join(_TRANSPORTS)}",
             ),
         )
-        self.add_on_set_parameters_callback(self._on_set_parameters)
         self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", qos.RELIABLE)
 
     def autostart(self) -> None:
@@ -82,34 +84,12 @@ class StageNode(LifecycleNode):
 
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:  # noqa: ARG002
         """Read the parameters, make the stage, its publishers and its services."""
-        try:
-            config = parameters.read(self, self._stage_type.config_type)
-            self._runner = StageRunner(self._stage_type, config)
-        except PerceptionError as error:
-            self.get_logger().error(str(error))
-            return TransitionCallbackReturn.FAILURE
-        for sink in self._runner.sinks():
-            topic = self.resolve_topic_name(sink.topic) + sink.suffix
-            profile = qos.LATCHED if sink.latched else qos.RELIABLE
-            self._sinks[sink] = self.create_lifecycle_publisher(sink.type, topic, profile)
-        self._runner.is_wanted = self._is_wanted
-        for name in self._runner.stage.commands:
-            service = self.create_service(Trigger, f"~/{name}", self._answer(self._runner, name))
-            self._services_made.append(service)
-        return TransitionCallbackReturn.SUCCESS
+        return self._try(self._open)
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Subscribe, and start to work."""
-        assert self._runner is not None
-        self._mailbox = Mailbox()
-        self._worker = threading.Thread(target=self._work, name=self.get_name(), daemon=True)
-        self._worker.start()
-        transport = self.get_parameter("image_transport").value
-        packed = [image.name for image in self._stage_type.inputs if transport == "compressed"]
-        for source in self._runner.sources(packed):
-            self._leave.append(self._listen(self._runner, source))
-        self._timer = self.create_timer(_DIAGNOSTICS_PERIOD_S, self._publish_diagnostics)
-        return super().on_activate(state)
+        result = self._try(self._start)
+        return super().on_activate(state) if result is TransitionCallbackReturn.SUCCESS else result
 
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Stop, and let go of the topics."""
@@ -137,6 +117,54 @@ class StageNode(LifecycleNode):
         """Stop before the node goes."""
         self._stop()
         super().destroy_node()
+
+    def _LifecycleNodeMixin__on_change_state(  # noqa: N802 - takes the place of rclpy's own
+        self, request: ChangeState.Request, response: ChangeState.Response
+    ) -> ChangeState.Response:
+        # rclpy answers a transition that is impossible now with an exception that ends the process.
+        try:
+            return super()._LifecycleNodeMixin__on_change_state(request, response)
+        except RuntimeError as error:
+            self.get_logger().warning(f"refused: {str(error).splitlines()[0]}")
+            response.success = False
+            return response
+
+    def _try(self, step: Callable[[], None]) -> TransitionCallbackReturn:
+        """Take a step; rclpy would not tell why one failed. ``on_error`` undoes what it did."""
+        try:
+            step()
+        except Exception as error:  # noqa: BLE001 - whatever it is, the owner must see it
+            if self.context.ok():  # else the process is about to end
+                self.get_logger().error(f"{type(error).__name__}: {error}")
+            return TransitionCallbackReturn.ERROR
+        return TransitionCallbackReturn.SUCCESS
+
+    def _open(self) -> None:
+        config = parameters.read(self, self._stage_type.config_type)
+        runner = self._runner = StageRunner(self._stage_type, config)
+        for sink in runner.sinks():
+            topic = self.resolve_topic_name(sink.topic) + sink.suffix
+            profile = qos.LAST if sink.latched else qos.RELIABLE
+            self._sinks[sink] = self.create_lifecycle_publisher(sink.type, topic, profile)
+        runner.is_wanted = self._is_wanted
+        for name in runner.stage.commands:
+            service = self.create_service(Trigger, f"~/{name}", self._answer(runner, name))
+            self._services_made.append(service)
+
+    def _start(self) -> None:
+        assert self._runner is not None
+        self._mailbox = Mailbox()
+        self._worker = threading.Thread(target=self._work, name=self.get_name(), daemon=True)
+        self._worker.start()
+        transport = self.get_parameter("image_transport").value
+        packed = [image.name for image in self._stage_type.inputs if transport == "compressed"]
+        for source in self._runner.sources(packed):
+            self._leave.append(self._listen(self._runner, source))
+        # On the steady clock: when a simulation's clock stands still, one wants to know why.
+        steady = Clock(clock_type=ClockType.STEADY_TIME)
+        self._timer = self.create_timer(
+            _DIAGNOSTICS_PERIOD_S, self._publish_diagnostics, clock=steady
+        )
 
     def _stop(self) -> None:
         while self._leave:

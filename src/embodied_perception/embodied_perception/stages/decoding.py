@@ -49,7 +49,6 @@ class Decoder:
             roi.x_offset, roi.y_offset, roi.width, roi.height,
         )  # fmt: skip
         if self._camera is None or key != self._camera_key:
-            self._camera_key, self._camera = None, None
             self._camera = camera_from_info(message).delivered()
             self._camera_key = key
         return self._camera

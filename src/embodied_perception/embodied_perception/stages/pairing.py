@@ -57,6 +57,7 @@ class StampPairer(Generic[ItemT]):
         self._tolerance_ns = tolerance_ns
         self._drop = drop
         self._capacity = capacity
+        self._finished = False
 
     def push(self, name: str, stamp_ns: int, item: ItemT) -> list[tuple[int, dict[str, ItemT]]]:
         """Take an item; returns the sets that became complete, with the leader's stamp."""
@@ -75,6 +76,11 @@ class StampPairer(Generic[ItemT]):
         self._bound(name, stream)
         return complete
 
+    def finish(self) -> list[tuple[int, dict[str, ItemT]]]:
+        """Say that nothing more comes; returns the sets that waited for something nearer."""
+        self._finished = True
+        return list(iter(self._next, None))
+
     def _is_new(self, name: str, stream: _Stream[ItemT], stamp_ns: int) -> bool:
         if stamp_ns <= 0:
             self._drop("NO_STAMP", f"{name}: the header's stamp is not set")
@@ -90,7 +96,9 @@ class StampPairer(Generic[ItemT]):
             return False
         # Time has started anew: what waits from before it can never be paired.
         for other_name, other in self._streams.items():
-            while other.queue and other.queue[-1].stamp_ns > stamp_ns + RESTART_NS:
+            # Another stream may have started anew already, and be a little ahead.
+            limit_ns = stamp_ns if other is stream else stamp_ns + RESTART_NS
+            while other.queue and other.queue[-1].stamp_ns > limit_ns:
                 other.queue.pop()
                 if other_name == self._leader:
                     self._drop("UNPAIRED", f"{other_name}: time went back before a partner came")
@@ -128,7 +136,7 @@ class StampPairer(Generic[ItemT]):
                 best, gap_ns = place, abs(waiting.stamp_ns - stamp_ns)
             if waiting.soonest_ns - stamp_ns >= gap_ns:
                 return best  # whatever comes next is farther away
-        return _MAY_COME
+        return best if self._finished else _MAY_COME
 
     def _take(self, name: str, place: int) -> ItemT:
         queue = self._streams[name].queue

@@ -144,6 +144,11 @@ class StageRunner:
             for found in self._messages(output, results[output.name], ready.stamp_ns, frame_id)
         ]
 
+    def finish(self) -> list[FrameSet]:
+        """At the end of a recording: the sets that waited for what did not come."""
+        self._waiting.extend(self._pairer.finish())
+        return self._calibrated(patience=0)
+
     def command(self, name: str) -> str:
         """Call a stage's command; returns its answer."""
         with self._lock:
@@ -175,11 +180,11 @@ class StageRunner:
             except PerceptionError as error:
                 self.report.drop("BAD_TRANSFORM", f"{parent} -> {child}: {error}")
 
-    def _calibrated(self) -> list[FrameSet]:
+    def _calibrated(self, patience: int = _WAITING) -> list[FrameSet]:
         """Sets whose cameras are all known; the others wait a little."""
         unknown = [image for image in self.stage.inputs if image.name not in self._cameras]
         if unknown:
-            while len(self._waiting) > _WAITING:
+            while len(self._waiting) > patience:
                 self._waiting.popleft()
                 topic = unknown[0].camera_info_topic
                 self.report.drop("NO_CAMERA_INFO", f"no valid calibration on {topic}")
