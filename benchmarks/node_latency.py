@@ -224,8 +224,18 @@ def main() -> int:
     times = measure(arguments.bag, arguments.pairs, arguments.warm_up, arguments.rate)
     figures = report(times, arguments.pairs)
     print(f"ratio {figures['ratio']:.2f}, wanted at most {TARGET_RATIO}")
-    print(json.dumps({"ours": figures, "peers": {"stage + transport": {
-        "latency_ms": round(figures["stage_ms"] + figures["transport_ms"], 3)}}}))
+    print(
+        json.dumps(
+            {
+                "ours": figures,
+                "peers": {
+                    "stage + transport": {
+                        "latency_ms": round(figures["stage_ms"] + figures["transport_ms"], 3)
+                    }
+                },
+            }
+        )
+    )
     return 0
 
 

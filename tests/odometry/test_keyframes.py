@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 
 from embodied_perception.geometry import Transform
-from embodied_perception.odometry.keyframes import Keyframe, most_redundant
+from embodied_perception.odometry.keyframes import Keyframe, Landmarks, most_redundant
 
 
 def at(x, turn=0.0):
     pose = Transform.from_rotation_vector((0, turn, 0), (x, 0, 0)).inverse()
-    return Keyframe(np.zeros((2, 2), np.uint8), pose, np.zeros((0, 2)), np.zeros((0, 3)))
+    return Keyframe(np.zeros((2, 2), np.uint8), pose, np.zeros((0, 2)), Landmarks.none())
 
 
 @pytest.mark.parametrize(

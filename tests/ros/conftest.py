@@ -12,11 +12,6 @@ from pathlib import Path
 import pytest
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
-from embodied_perception.bags import BagReader
-from embodied_perception.bags.message_types import message_class
-from embodied_perception.ros import qos
-from embodied_perception.ros.stage_node import StageNode
-from embodied_perception.stages.messages import header
 from nav_msgs.msg import Odometry
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.parameter import Parameter
@@ -24,6 +19,12 @@ from rclpy.serialization import deserialize_message
 from rclpy.signals import SignalHandlerOptions
 from sensor_msgs.msg import CameraInfo, CompressedImage
 from tf2_msgs.msg import TFMessage
+
+from embodied_perception.bags import BagReader
+from embodied_perception.bags.message_types import message_class
+from embodied_perception.ros import qos
+from embodied_perception.ros.stage_node import StageNode
+from embodied_perception.stages.messages import header
 
 DEMO_BAG = Path(__file__).parents[2] / "src/embodied_perception_bringup/demo/demo_room.mcap"
 COLOR = "/camera/color/image_raw/compressed"
@@ -70,6 +71,7 @@ class Graph:
         self.node = rclpy.create_node(name)
         self.executor = SingleThreadedExecutor()
         self.executor.add_node(self.node)
+        self._clients = {}
         self._thread = threading.Thread(target=self.executor.spin, daemon=True)
         self._thread.start()
 
@@ -105,13 +107,26 @@ class Graph:
     def publisher(self, topic, kind, profile=qos.RELIABLE):
         return self.node.create_publisher(kind, topic, profile)
 
-    def call(self, kind, name, **fields):
-        client = self.node.create_client(kind, name)
-        assert client.wait_for_service(TIMEOUT_S), f"no service {name}"
-        future = client.call_async(kind.Request(**fields))
-        self.until(future.done, f"an answer of {name}")
-        self.node.destroy_client(client)
-        return future.result()
+    def client(self, kind, name):
+        if name not in self._clients:
+            self._clients[name] = self.node.create_client(kind, name)
+            assert self._clients[name].wait_for_service(TIMEOUT_S), f"no service {name}"
+        return self._clients[name]
+
+    def call(self, kind, name, *, patience_s=TIMEOUT_S, **fields):
+        """Call a service. One that only reads may be asked again when ``patience_s`` is over:
+
+        a node can hear a question before it has found the way back to the asker.
+        """
+        client = self.client(kind, name)
+        asked = []
+
+        def answered():
+            if not asked or time.monotonic() > asked[-1][0] + patience_s:
+                asked.append((time.monotonic(), client.call_async(kind.Request(**fields))))
+            return next((future for _, future in asked if future.done()), None)
+
+        return self.until(answered, f"an answer of {name}").result()
 
 
 class Camera:
@@ -132,9 +147,7 @@ class Camera:
 
     def wait_until_heard(self):
         self.graph.until(self.heard, "a subscriber of every topic of the camera")
-        self.graph.until(
-            lambda: self.graph.node.count_publishers("/odom"), "a publisher of /odom"
-        )
+        self.graph.until(lambda: self.graph.node.count_publishers("/odom"), "a publisher of /odom")
 
     def send_infos(self, change=lambda _info: None):
         for publisher, info in zip(self.infos, self.view.infos(), strict=True):
@@ -218,7 +231,7 @@ def view():
     return View(DEMO_BAG)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="session", autouse=True)
 def ros():
     os.environ.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
     rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
@@ -230,7 +243,7 @@ _NAMES = (f"test_{number}" for number in itertools.count())
 
 
 @pytest.fixture
-def graph(ros):
+def graph():
     graph = Graph(next(_NAMES))
     yield graph
     graph.close()

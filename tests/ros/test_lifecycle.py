@@ -14,7 +14,9 @@ class Lifecycle:
 
     @property
     def state(self):
-        return self._graph.call(GetState, "/odometry/get_state").current_state.id
+        self._graph.client(ChangeState, "/odometry/change_state")  # found before it is needed
+        name = "/odometry/get_state"
+        return self._graph.call(GetState, name, patience_s=1.0).current_state.id
 
     def change(self, transition):
         request = Transition(id=transition)
@@ -26,7 +28,8 @@ def lifecycle(graph):
     return Lifecycle(graph)
 
 
-def test_the_whole_life(graph, start, camera, lifecycle, static_transforms):
+@pytest.mark.usefixtures("static_transforms")
+def test_the_whole_life(graph, start, camera, lifecycle):
     node = start("ros.odometry_node", *ARGUMENTS, "-p", "autostart:=false")
     assert lifecycle.state == State.PRIMARY_STATE_UNCONFIGURED
     # A step that is not possible now is refused, and changes nothing.

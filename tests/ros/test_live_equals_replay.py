@@ -2,11 +2,12 @@
 
 import itertools
 
+from diagnostic_msgs.msg import DiagnosticArray
+from nav_msgs.msg import Odometry
+
 from embodied_perception.bags import BagReader, BagWriter
 from embodied_perception.bags.replay import Replay
 from embodied_perception.stages.odometry import OdometryStage, OdometryStageConfig
-from diagnostic_msgs.msg import DiagnosticArray
-from nav_msgs.msg import Odometry
 
 FRAMES = 60
 IMAGES = ("/camera/color/image_raw/compressed", "/camera/depth/image_raw/compressedDepth")
@@ -18,7 +19,11 @@ def values(odometry):
     return (
         *(getattr(pose.pose.position, axis) for axis in "xyz"),
         *(getattr(pose.pose.orientation, axis) for axis in "xyzw"),
-        *(getattr(part, axis) for part in (twist.twist.linear, twist.twist.angular) for axis in "xyz"),
+        *(
+            getattr(part, axis)
+            for part in (twist.twist.linear, twist.twist.angular)
+            for axis in "xyz"
+        ),
         *pose.covariance,
         *twist.covariance,
     )
@@ -62,6 +67,7 @@ def play_live(graph, start, bag, rate):
     options = ["image_transport:=compressed", "use_sim_time:=true", *reliable]
     words = [word for option in options for word in ("-p", option)]
     node = start("ros.odometry_node", "--ros-args", *words)
+    graph.until(lambda: diagnostics, "a first word of the node")
     play = start("cli", "play", bag, "--rate", rate, "--wait-for", *topics)
     assert play.wait() == 0, play.output
     heard = len(diagnostics)

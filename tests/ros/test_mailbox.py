@@ -34,7 +34,7 @@ def test_close_frees_who_waits_and_forgets_what_lies_there():
 
 
 def test_every_item_is_taken_or_replaced_and_in_order():
-    mailbox, taken, replaced = Mailbox(), [], []
+    mailbox, taken = Mailbox(), []
 
     def take():
         while (item := mailbox.take()) is not None:
@@ -44,9 +44,7 @@ def test_every_item_is_taken_or_replaced_and_in_order():
 
     thread = threading.Thread(target=take)
     thread.start()
-    for item in range(1, 5001):
-        if (old := mailbox.put(item)) is not None:
-            replaced.append(old)
+    replaced = [old for item in range(1, 5001) if (old := mailbox.put(item)) is not None]
     thread.join(10)
     assert not thread.is_alive()
     assert taken == sorted(taken)

@@ -3,13 +3,16 @@
 import cv2
 import numpy as np
 import pytest
-from embodied_perception.ros import qos
-from embodied_perception.stages.odometry import OdometryStage
 from embodied_perception_interfaces.msg import OdometryStatus
 from nav_msgs.msg import Path
 from rclpy.qos import DurabilityPolicy, ReliabilityPolicy
 from sensor_msgs.msg import CompressedImage, Image
 from std_srvs.srv import Trigger
+
+from embodied_perception.ros import qos
+from embodied_perception.stages.odometry import OdometryStage
+
+pytestmark = pytest.mark.usefixtures("static_transforms", "node")
 
 
 class Counting(OdometryStage):
@@ -26,7 +29,7 @@ class Counting(OdometryStage):
 
 
 @pytest.fixture
-def node(host, camera, static_transforms):
+def node(host, camera):
     node = host(Counting)
     camera.wait_until_heard()
     camera.send_until_tracked()
@@ -54,7 +57,7 @@ def test_pictures_are_made_only_while_someone_looks(graph, node, camera):
     graph.until(lambda: camera.send_good() and not drawn[-1], "no picture any more")
 
 
-def test_who_comes_late_gets_the_last_path(graph, node, camera):
+def test_who_comes_late_gets_the_last_path(graph, camera):
     early = graph.record("/odometry/path", Path, qos.LAST)
     graph.until(lambda: camera.send_good() and len(early) > 1, "two paths", timeout_s=60)
     late = graph.record("/odometry/path", Path, qos.LAST)
@@ -64,7 +67,12 @@ def test_who_comes_late_gets_the_last_path(graph, node, camera):
     assert late[0].header.frame_id == "odom"
 
 
-def test_quality_of_service(graph, node):
+def published(graph, topic):
+    infos = graph.node.get_publishers_info_by_topic(topic)
+    return [info.qos_profile for info in infos if info.node_name == "odometry"]
+
+
+def test_quality_of_service(graph):
     for topic, durability in {
         "/odom": DurabilityPolicy.VOLATILE,
         "/tf": DurabilityPolicy.VOLATILE,
@@ -72,18 +80,14 @@ def test_quality_of_service(graph, node):
         "/odometry/features": DurabilityPolicy.VOLATILE,
         "/odometry/path": DurabilityPolicy.TRANSIENT_LOCAL,
     }.items():
-        told = [
-            info.qos_profile
-            for info in graph.node.get_publishers_info_by_topic(topic)
-            if info.node_name == "odometry"
-        ]
+        told = graph.until(lambda topic=topic: published(graph, topic), f"who publishes {topic}")
         assert [profile.durability for profile in told] == [durability]
         assert [profile.reliability for profile in told] == [ReliabilityPolicy.RELIABLE]
     heard = graph.node.get_subscriptions_info_by_topic("/camera/color/camera_info")
     assert [info.qos_profile.reliability for info in heard] == [ReliabilityPolicy.BEST_EFFORT]
 
 
-def test_reset_begins_a_new_epoch_at_the_origin(graph, node, camera):
+def test_reset_begins_a_new_epoch_at_the_origin(graph, camera):
     told = graph.record("/odometry/status", OdometryStatus)
     camera.send_good()
     epoch = graph.until(lambda: told and told[-1], "a status").epoch

@@ -1,21 +1,24 @@
 """Parameters as a robot's owner sees them."""
 
 import pytest
-from embodied_perception.stages.odometry import OdometryStage, OdometryStageConfig
 from rcl_interfaces.srv import DescribeParameters, SetParameters
 from rclpy.parameter import Parameter
 from tf2_msgs.msg import TFMessage
 
+from embodied_perception.stages.odometry import OdometryStage, OdometryStageConfig
+
 FIELDS = {info.name: info for info in OdometryStageConfig.parameters()}
+
+pytestmark = pytest.mark.usefixtures("node")
 
 
 @pytest.fixture
-def node(host, ros):
+def node(host):
     return host(OdometryStage)
 
 
 @pytest.fixture
-def change(graph, node):
+def change(graph):
     def change(name, value):
         parameter = Parameter(name, value=value).to_parameter_msg()
         name = "/odometry/set_parameters"
@@ -24,7 +27,7 @@ def change(graph, node):
     return change
 
 
-def test_every_field_is_described_with_its_range(graph, node):
+def test_every_field_is_described_with_its_range(graph):
     name = "/odometry/describe_parameters"
     for told in graph.call(DescribeParameters, name, names=list(FIELDS)).descriptors:
         info = FIELDS[told.name]
@@ -54,9 +57,8 @@ def test_what_makes_no_sense_is_refused_with_a_reason(node, change, name, value,
     assert node.get_parameter(name).value == before
 
 
-def test_a_good_value_takes_effect_while_running(
-    graph, node, change, camera, static_transforms
-):
+@pytest.mark.usefixtures("static_transforms")
+def test_a_good_value_takes_effect_while_running(graph, node, change, camera):
     transforms = graph.record("/tf", TFMessage)
     camera.wait_until_heard()
     camera.send_until_tracked()

@@ -3,13 +3,14 @@
 import time
 
 import pytest
-from embodied_perception.bags import BagWriter
-from embodied_perception.ros import qos
-from embodied_perception.stages.messages import header
 from geometry_msgs.msg import TransformStamped
 from nav_msgs.msg import Odometry
 from rosgraph_msgs.msg import Clock
 from tf2_msgs.msg import TFMessage
+
+from embodied_perception.bags import BagWriter
+from embodied_perception.ros import qos
+from embodied_perception.stages.messages import header
 
 START_NS = 50_000_000_000
 STEP_NS = 50_000_000
@@ -34,9 +35,10 @@ def heard(graph):
     """What arrived, in order: topic, receiver's time in seconds, message."""
     arrived = []
     for topic, kind, profile in (
+        # Of what is there at once, rclpy takes what was subscribed to first.
+        ("/tf_static", TFMessage, qos.LATCHED),
         ("/pose", Odometry, qos.RELIABLE),
         ("/clock", Clock, qos.RELIABLE),
-        ("/tf_static", TFMessage, qos.LATCHED),
     ):
         graph.node.create_subscription(
             kind,

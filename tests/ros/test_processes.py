@@ -7,10 +7,18 @@ import pytest
 from embodied_perception_interfaces.msg import OdometryStatus
 
 
+@pytest.fixture
+def node(graph, start, request):
+    """An odometry node in a namespace of its own: those of other tests may linger in the graph."""
+    namespace = f"/n{abs(hash(request.node.name))}"
+    node = start("ros.odometry_node", "--ros-args", "-r", f"__ns:={namespace}")
+    topic = f"{namespace}/camera/color/camera_info"
+    graph.until(lambda: graph.node.count_subscribers(topic), lambda: node.output or "the node")
+    return node
+
+
 @pytest.mark.parametrize("times", [1, 2, 5])
-def test_ctrl_c_ends_a_node_quietly(graph, start, times):
-    node = start("ros.odometry_node")
-    graph.until(lambda: graph.node.count_publishers("/odometry/status"), "the node")
+def test_ctrl_c_ends_a_node_quietly(node, times):
     for _ in range(times):
         node.popen.send_signal(signal.SIGINT)
         time.sleep(0.02)
@@ -19,15 +27,14 @@ def test_ctrl_c_ends_a_node_quietly(graph, start, times):
     assert "rror" not in node.output
 
 
-def test_terminate_ends_a_node_quietly(graph, start):
-    node = start("ros.odometry_node")
-    graph.until(lambda: graph.node.count_publishers("/odometry/status"), "the node")
+def test_terminate_ends_a_node_quietly(node):
     node.popen.terminate()
     assert node.wait() == 0, node.output
     assert "Traceback" not in node.output
 
 
-def test_the_container_runs_odometry(graph, start, camera, static_transforms):
+@pytest.mark.usefixtures("static_transforms")
+def test_the_container_runs_odometry(graph, start, camera):
     told = graph.record("/odometry/status", OdometryStatus)
     arguments = ("-p", "image_transport:=compressed", "-p", "stages:=[odometry]")
     container = start("ros.container", "--ros-args", *arguments)

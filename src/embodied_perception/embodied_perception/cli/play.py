@@ -70,10 +70,9 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _wait(player: BagPlayer, topics: list[str], timeout_s: float) -> None:
-    if unknown := sorted(set(topics) - player.topics):
-        raise ConfigError(
-            f"--wait-for: no topic {unknown[0]} is played; there are: {', '.join(sorted(player.topics))}"
-        )
+    if missing := sorted(set(topics) - player.topics):
+        known = ", ".join(sorted(player.topics))
+        raise ConfigError(f"--wait-for: no topic {missing[0]} in the bag; it holds {known}")
     deadline = time.monotonic() + timeout_s
     while unheard := player.unheard(topics):
         if time.monotonic() > deadline:

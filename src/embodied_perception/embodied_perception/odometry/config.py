@@ -27,10 +27,10 @@ class OdometryConfig(Config):
         maximum=0.95,
     )
     pixel_noise_px: float = parameter(
-        0.5, "standard deviation of a tracked feature's place", unit="px", minimum=0.1, maximum=10.0
+        0.7, "standard deviation of a tracked feature's place", unit="px", minimum=0.1, maximum=10.0
     )
     depth_noise: float = parameter(
-        0.004,
+        0.002,
         "standard deviation of inverse depth: depth at z metres is off by this times z squared",
         unit="1/m",
         minimum=0.0001,
@@ -38,8 +38,8 @@ class OdometryConfig(Config):
     )
     model_error: float = parameter(
         0.07,
-        "share of the image's motion that calibration and synchronisation may get wrong, so that the "
-        "covariance is honest where features agree on a wrong pose",
+        "share of the image's motion that calibration and synchronisation may get wrong, so that "
+        "the covariance is honest where features agree on a wrong pose",
         minimum=0.0,
         maximum=0.5,
     )

@@ -33,6 +33,10 @@ class Observations:
     pixels: np.ndarray
     depth_m: np.ndarray
 
+    def only(self, kept: np.ndarray) -> Observations:
+        """Those that a (N,) bool mask keeps."""
+        return Observations(self.pixels[kept], self.depth_m[kept])
+
     def measurements(self) -> np.ndarray:
         """(N, 3): x and y in pixels, and inverse depth in 1/m (NaN where unknown)."""
         return np.column_stack((self.pixels, 1.0 / self.depth_m)).astype(np.float64)
@@ -94,10 +98,21 @@ def twist_transform(twist: np.ndarray) -> Transform:
     return Transform(rotation, np.array(twist[:3], np.float64))
 
 
-def _linearise(
+def linearise(
     observed: np.ndarray, points_camera: np.ndarray, K: np.ndarray, noise: Noise
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Residuals (N, 3) and derivatives (N, 3, 6) in standard deviations, robust weights (N,)."""
+    """How measurements differ from what is predicted, in standard deviations.
+
+    Args:
+        observed: (N, 3) measurements; an unknown inverse depth is NaN and weighs nothing.
+        points_camera: (N, 3) in the camera's axes.
+        K: (3, 3).
+        noise: standard deviations of the measurements.
+
+    Returns:
+        Residuals (N, 3), their derivatives (N, 3, 6) as of :func:`pose_jacobian`, and Cauchy's
+        robust weights (N,), 0 behind the camera.
+    """
     sigma = np.array((noise.pixel_px, noise.pixel_px, noise.inverse_depth))
     in_front = points_camera[:, 2] > _NEAREST_M
     safe = np.where(in_front[:, None], points_camera, (0.0, 0.0, 1.0))
@@ -134,14 +149,14 @@ def solve_pose(
     camera_from_world = guess
     for _ in range(iterations):
         points_camera = camera_from_world.apply(points_world)
-        residuals, jacobian, weights = _linearise(observed, points_camera, K, noise)
+        residuals, jacobian, weights = linearise(observed, points_camera, K, noise)
         hessian, gradient = _normal_equations(residuals, jacobian, weights)
         step = np.linalg.solve(hessian, gradient)
         camera_from_world = twist_transform(step) @ camera_from_world
         if np.abs(step).max() < 1e-5:
             break
     points_camera = camera_from_world.apply(points_world)
-    residuals, jacobian, weights = _linearise(observed, points_camera, K, noise)
+    residuals, jacobian, weights = linearise(observed, points_camera, K, noise)
     hessian, _ = _normal_equations(residuals, jacobian, weights)
     squared = np.einsum("ni,ni->n", residuals, residuals)
     inliers = (weights > 0) & (squared < OUTLIER_SIGMAS**2)

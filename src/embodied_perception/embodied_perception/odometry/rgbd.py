@@ -25,11 +25,22 @@ class RgbdOdometry:
 
     def __init__(self, camera: Camera, config: OdometryConfig) -> None:
         self.camera = camera
-        self.config = config
+        self._config = config
         self._epoch = 0
         self._tracker: Tracker | None = None
         self._lost = False
         self._misfits = 0
+
+    @property
+    def config(self) -> OdometryConfig:
+        """The parameters; others take effect at the next image."""
+        return self._config
+
+    @config.setter
+    def config(self, config: OdometryConfig) -> None:
+        self._config = config
+        if self._tracker is not None:
+            self._tracker.configure(config)
 
     def reset(self) -> None:
         """Forget everything: the next image is the new origin, in a new epoch."""

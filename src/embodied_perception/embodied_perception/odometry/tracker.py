@@ -1,8 +1,8 @@
 """One unbroken stretch of odometry: keyframes, and the camera that moves away from them.
 
 Each image is compared with the newest keyframe's image itself, not with the one just before, so
-that error grows from keyframe to keyframe and not from image to image. Points stay where the
-keyframe that first saw them put them.
+that error grows from keyframe to keyframe and not from image to image. Landmarks go on from
+keyframe to keyframe and are refined by each.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from embodied_perception.features import detect_corners, follow
 from embodied_perception.geometry import Transform
 from embodied_perception.odometry.config import OdometryConfig
 from embodied_perception.odometry.depth_sampling import sample_depth
-from embodied_perception.odometry.keyframes import Keyframe, most_redundant
+from embodied_perception.odometry.keyframes import Keyframe, Landmarks, most_redundant
 from embodied_perception.odometry.pose import (
     Noise,
     Observations,
@@ -25,6 +25,7 @@ from embodied_perception.odometry.pose import (
     solve_pose,
     twist_transform,
 )
+from embodied_perception.odometry.refinement import refine
 
 #: Below this share of inliers the robust solve is not trusted, and RANSAC starts anew.
 _TRUSTED_SHARE = 0.6
@@ -45,13 +46,14 @@ class RgbdImage:
 class Match:
     """An image compared with a keyframe: a solution, or ``doubt``, which says why there is none.
 
-    ``pixels`` (N, 2) in the image show ``points_world`` (N, 3) of the keyframe.
+    ``pixels`` (N, 2) in the image show N ``landmarks`` of the keyframe, as ``seen``.
     """
 
     image: RgbdImage
     keyframe: Keyframe
     pixels: np.ndarray
-    points_world: np.ndarray
+    seen: Observations
+    landmarks: Landmarks
     solution: PoseSolution | None
     doubt: str
 
@@ -72,15 +74,19 @@ class Tracker:
         covariance: np.ndarray,
     ) -> None:
         self._camera = camera
-        self._config = config
-        self._noise = Noise(config.pixel_noise_px, config.depth_noise)
+        self.configure(config)
         self.keyframes: list[Keyframe] = []
         self.camera_from_world = camera_from_world
         self.covariance = covariance
         self.velocity = np.zeros(6)
         self.velocity_covariance = np.eye(6)
         self.stamp_ns = image.stamp_ns
-        self._add_keyframe(image, np.zeros((0, 2), np.float32), np.zeros((0, 3)))
+        self._add_keyframe(image, np.zeros((0, 2), np.float32), Landmarks.none())
+
+    def configure(self, config: OdometryConfig) -> None:
+        """Put other parameters in force, from the next image on."""
+        self._config = config
+        self._noise = Noise(config.pixel_noise_px, config.depth_noise)
 
     def match(self, image: RgbdImage) -> Match:
         """Compare an image with the newest keyframe, from where the camera should be by now."""
@@ -99,7 +105,8 @@ class Tracker:
         remaining = self._config.keyframe_overlap * len(match.keyframe.pixels)
         if match.keyframe is not self.keyframes[-1] or solution.inliers.sum() < remaining:
             agree = solution.inliers
-            self._add_keyframe(match.image, match.pixels[agree], match.points_world[agree])
+            landmarks = self._refine(match.landmarks.only(agree), match.seen.only(agree))
+            self._add_keyframe(match.image, match.pixels[agree], landmarks)
 
     def _predict(self, stamp_ns: int) -> Transform:
         """camera_from_world if the camera goes on as it did."""
@@ -109,24 +116,25 @@ class Tracker:
         return twist_transform(self.velocity * seconds) @ self.camera_from_world
 
     def _match(self, keyframe: Keyframe, image: RgbdImage, guess: Transform) -> Match:
-        predicted = self._camera.project(guess.apply(keyframe.points_world))
+        landmarks = keyframe.landmarks
+        predicted = self._camera.project(guess.apply(landmarks.points_world))
         with np.errstate(invalid="ignore"):  # NaN behind the camera
             ahead = np.all((predicted >= 0) & (predicted < self._camera.resolution_wh), axis=1)
         pixels, trusted = follow(
             keyframe.gray, image.gray, keyframe.pixels[ahead], predicted=predicted[ahead]
         )
-        pixels, points_world = pixels[trusted], keyframe.points_world[ahead][trusted]
-        solution = self._solve(points_world, pixels, image, guess)
+        pixels, landmarks = pixels[trusted], landmarks.only(ahead).only(trusted)
+        seen = observe(self._camera, self._config, pixels, image.depth_m)
+        solution = self._solve(landmarks.points_world, seen, guess)
         doubt = self._doubt(solution, image.stamp_ns)
-        return Match(image, keyframe, pixels, points_world, solution, doubt)
+        return Match(image, keyframe, pixels, seen, landmarks, solution, doubt)
 
     def _solve(
-        self, points_world: np.ndarray, pixels: np.ndarray, image: RgbdImage, guess: Transform
+        self, points_world: np.ndarray, seen: Observations, guess: Transform
     ) -> PoseSolution | None:
-        if len(pixels) < self._config.min_inliers:
+        if len(points_world) < self._config.min_inliers:
             return None
         K = self._camera.K
-        seen = observe(self._camera, self._config, pixels, image.depth_m)
         solution = solve_pose(points_world, seen, K, self._noise, guess)
         if solution.inliers.mean() >= _TRUSTED_SHARE:
             return solution
@@ -166,9 +174,11 @@ class Tracker:
         self.covariance = carried + solution.covariance + self._model_covariance(since_keyframe)
 
     def _model_covariance(self, motion: Transform) -> np.ndarray:
-        """What features agree on and is still wrong, because calibration, registration and
-        synchronisation are not exact: a share of how far the image has moved, in radians. It
-        shows as rotation as well as translation at the distance of the scene.
+        """What features agree on and is still wrong.
+
+        Calibration, registration and synchronisation are not exact. Their error is taken for a
+        share of how far the image has moved, in radians; it shows as rotation as well as
+        translation at the distance of the scene.
         """
         to_scene_m = self._scene_m
         moved = np.linalg.norm(motion.rotation_vector)
@@ -176,29 +186,31 @@ class Tracker:
         sigma = self._config.model_error * moved * np.repeat((to_scene_m, 1.0), 3)
         return np.diag(sigma**2)
 
-    def _add_keyframe(self, image: RgbdImage, pixels: np.ndarray, points_world: np.ndarray) -> None:
-        """Keep an image: the points it shares with the one before, filled up with new ones."""
+    def _refine(self, landmarks: Landmarks, seen: Observations) -> Landmarks:
+        return refine(landmarks, seen, self.camera_from_world, self._camera.K, self._noise)
+
+    def _add_keyframe(self, image: RgbdImage, pixels: np.ndarray, landmarks: Landmarks) -> None:
+        """Keep an image: the landmarks it shares with the one before, filled up with new ones."""
         corners = detect_corners(
             image.gray,
             self._config.features - len(pixels),
             occupied=pixels,
             spacing_px=self._config.feature_spacing_px,
         )
-        depth = observe(self._camera, self._config, corners, image.depth_m).depth_m
-        corners, depth = corners[np.isfinite(depth)], depth[np.isfinite(depth)]
-        points_camera = self._camera.unproject(corners) * depth[:, None]
-        world_from_camera = self.camera_from_world.inverse()
-        keyframe = Keyframe(
-            image.gray,
-            self.camera_from_world,
-            np.concatenate((pixels, corners)),
-            np.concatenate((points_world, world_from_camera.apply(points_camera))),
-        )
+        seen = observe(self._camera, self._config, corners, image.depth_m)
+        known = np.isfinite(seen.depth_m)
+        corners, seen = corners[known], seen.only(known)
+        points_camera = self._camera.unproject(corners) * seen.depth_m[:, None]
+        points_world = self.camera_from_world.inverse().apply(points_camera)
+        nothing_known = np.zeros((len(corners), 3, 3))
+        fresh = self._refine(Landmarks(points_world, nothing_known), seen)
+        pixels, landmarks = np.concatenate((pixels, corners)), landmarks + fresh
+        keyframe = Keyframe(image.gray, self.camera_from_world, pixels, landmarks)
         self.keyframes.append(keyframe)
         if len(self.keyframes) > self._config.keyframes:
             del self.keyframes[most_redundant(self.keyframes)]
         self._keyframe_covariance = self.covariance
-        points_camera = self.camera_from_world.apply(keyframe.points_world)
+        points_camera = self.camera_from_world.apply(landmarks.points_world)
         self._scene_m = float(np.median(points_camera[:, 2])) if len(points_camera) else 1.0
 
 

@@ -20,6 +20,10 @@ from embodied_perception.ros import qos
 class BagPlayer(Node):
     """Plays one recording.
 
+    Attributes:
+        topics: what the recording holds.
+        unknown: topics that cannot be played, for want of their message type.
+
     Raises:
         BagError: it cannot be read, or holds nothing that this machine has message types for.
     """
@@ -30,13 +34,12 @@ class BagPlayer(Node):
         self._publishers_by_topic: dict[str, Publisher] = {}
         self._clock_publisher = self.create_publisher(Clock, "/clock", qos.RELIABLE)
         with BagReader(path) as bag:
+            self.topics = frozenset(bag.topics)
             self.unknown: list[str] = []
             self._latched = {topic for topic, info in bag.topics.items() if info.latched}
             for topic, info in bag.topics.items():
                 self._advertise(topic, info.type_name)
-            self.message_count = sum(
-                bag.topics[topic].count for topic in self._publishers_by_topic
-            )
+            self.message_count = sum(bag.topics[topic].count for topic in self._publishers_by_topic)
         if not self._publishers_by_topic:
             raise BagError(f"{path}: holds no message whose type is known here")
 

@@ -123,7 +123,7 @@ class StageNode(LifecycleNode):
     ) -> ChangeState.Response:
         # rclpy answers a transition that is impossible now with an exception that ends the process.
         try:
-            return super()._LifecycleNodeMixin__on_change_state(request, response)
+            return super()._LifecycleNodeMixin__on_change_state(request, response)  # type: ignore[misc]
         except RuntimeError as error:
             self.get_logger().warning(f"refused: {str(error).splitlines()[0]}")
             response.success = False
@@ -133,7 +133,7 @@ class StageNode(LifecycleNode):
         """Take a step; rclpy would not tell why one failed. ``on_error`` undoes what it did."""
         try:
             step()
-        except Exception as error:  # noqa: BLE001 - whatever it is, the owner must see it
+        except Exception as error:
             if self.context.ok():  # else the process is about to end
                 self.get_logger().error(f"{type(error).__name__}: {error}")
             return TransitionCallbackReturn.ERROR
@@ -234,7 +234,9 @@ class StageNode(LifecycleNode):
     def _on_set_parameters(self, changes: list[Parameter]) -> SetParametersResult:
         for change in changes:
             if change.name == "image_transport" and change.value not in _TRANSPORTS:
-                reason = f"image_transport: got {change.value!r}, expected {' or '.join(_TRANSPORTS)}"
+                reason = (
+                    f"image_transport: got {change.value!r}, expected {' or '.join(_TRANSPORTS)}"
+                )
                 return SetParametersResult(successful=False, reason=reason)
         if self._runner is None:
             # Nothing runs yet: configure will check the whole.
