@@ -13,7 +13,7 @@ from typing import NoReturn
 
 from workspace.environment import SourcedRos, entry_point, quiet_domain_id
 from workspace.layout import Layout, WorkspaceError
-from workspace.setup import set_up
+from workspace.setup import install_peers, set_up
 
 HELP = """\
 usage: ./run COMMAND [ARGUMENT ...]
@@ -65,6 +65,8 @@ def run(layout: Layout, command: str, arguments: list[str]) -> int:
         arguments = benchmark(layout, arguments)
 
     env = set_up(layout, os.environ, SourcedRos.find(layout, os.environ))
+    if command == "benchmark" and "--no-peers" not in arguments:
+        install_peers(layout, os.environ, Path(arguments[0]).stem)
     if command == "setup":
         return 0
     if command == "test":

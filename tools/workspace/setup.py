@@ -95,6 +95,25 @@ def install_packages(layout: Layout, environ: Mapping[str, str], ros: SourcedRos
         mend_build_machine_paths(layout.venv)
 
 
+def install_peers(layout: Layout, environ: Mapping[str, str], benchmark: str) -> None:
+    """Install what a benchmark compares with; without it, the benchmark runs all the same."""
+    group = f"peers-{benchmark}"
+    groups = dependency_groups(layout.root / "pyproject.toml")
+    with locked(layout.state / "lock"):
+        done = Done(layout.state / "fingerprints.json")
+        digest = fingerprint(groups, done.get("packages") or "")
+        if f"\n{group} =" not in groups or done.get(group) == digest:
+            return
+        try:
+            with Step(f"peers of {benchmark}", layout.log / f"{group}.log") as step:
+                pip = layout.venv / "bin" / "pip"
+                step.command([pip, "install", "--group", group], environ, layout.root)
+        except WorkspaceError as error:
+            sys.stderr.write(f"{error}\nwithout peers, then\n")
+            return
+        done.set(group, digest)
+
+
 def mend_build_machine_paths(prefix: Path) -> None:
     """Replace the paths of the machine that built the wheels by those of this one."""
     include = sysconfig.get_path("include")
