@@ -57,7 +57,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the demo and write its report."""
-    if not arguments.rate > 0:
+    if not 0 < arguments.rate < float("inf"):
         raise ConfigError(f"--rate: got {arguments.rate:g}, expected more than 0")
     console = Console()
     bag_path = (arguments.bag or _demo_bag()).resolve()

@@ -52,7 +52,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Play until the end, or until Ctrl-C with --loop."""
-    if not arguments.rate > 0:
+    if not 0 < arguments.rate < float("inf"):
         raise ConfigError(f"--rate: got {arguments.rate:g}, expected more than 0")
     console = Console(stderr=True)
     rclpy.init()
