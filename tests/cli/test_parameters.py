@@ -1,5 +1,7 @@
 """Parameters and remappings of the command line."""
 
+from pathlib import Path
+
 import pytest
 
 from embodied_perception.cli.parameters import read_parameter_file, remappings, stage_config
@@ -115,3 +117,10 @@ def test_remappings():
 def test_remappings_that_make_no_sense(word):
     with pytest.raises(ConfigError, match="expected topic:=/topic/in/the/bag"):
         remappings([word])
+
+
+def test_a_name_that_nobody_knows_is_refused_by_file(tmp_path: Path) -> None:
+    file = tmp_path / "odometry.yaml"
+    file.write_text("odometry: {ros__parameters: {use_sim_time: true, featurs: 200}}")
+    with pytest.raises(ConfigError, match=r"odometry.yaml: unknown parameter 'featurs'"):
+        stage_config(OdometryStage, file, [])

@@ -10,7 +10,13 @@ import yaml
 
 from embodied_perception.config import Config
 from embodied_perception.errors import ConfigError
+from embodied_perception.stages import STAGES, stage_type
 from embodied_perception.stages.stage import Stage
+
+#: What nodes take besides their stage's parameters.
+_NODE_PARAMETERS = frozenset(
+    ("use_sim_time", "autostart", "image_transport", "stages", "qos_overrides")
+)
 
 
 def read_parameter_file(path: Path, node_name: str) -> dict[str, Any]:
@@ -39,13 +45,21 @@ def read_parameter_file(path: Path, node_name: str) -> dict[str, Any]:
 def stage_config(stage: type[Stage], file: Path | None, assignments: Iterable[str]) -> Config:
     """A stage's configuration from its defaults, then a file, then ``name:=value`` words.
 
-    Values of the file that belong to the host (such as ``use_sim_time``) are left aside.
+    Values of the file that are for nodes alone, or for other stages, are left aside.
+
+    Raises:
+        ConfigError: a name that nobody knows, or a value that makes no sense.
     """
-    names = {info.name for info in stage.config_type.parameters()}
     values: dict[str, Any] = {}
     if file is not None:
-        given = read_parameter_file(file, stage.name)
-        values |= {name: value for name, value in given.items() if name in names}
+        names = _parameter_names(stage)
+        elsewhere = _NODE_PARAMETERS.union(*map(_parameter_names, map(stage_type, STAGES)))
+        for name, value in read_parameter_file(file, stage.name).items():
+            if name in names:
+                values[name] = value
+            elif name not in elsewhere:
+                known = ", ".join(sorted(names))
+                raise ConfigError(f"{file}: unknown parameter {name!r}; {stage.name} has: {known}")
     for assignment in assignments:
         name, separator, text = assignment.partition(":=")
         if not separator:
@@ -55,6 +69,10 @@ def stage_config(stage: type[Stage], file: Path | None, assignments: Iterable[st
         except yaml.YAMLError as error:
             raise ConfigError(f"--param {name}: got {text!r}, expected a value") from error
     return stage.config_type.from_mapping(values)
+
+
+def _parameter_names(stage: type[Stage]) -> set[str]:
+    return {info.name for info in stage.config_type.parameters()}
 
 
 def remappings(assignments: Iterable[str]) -> dict[str, str]:
