@@ -27,11 +27,27 @@ def test_all_is_well():
     assert values(found) == {"processed": "1", "state": "OK", "epoch": "0"}
 
 
+def test_silence_is_a_warning_until_something_comes():
+    report = Report()
+    report.count_processed()
+    assert report.has_news
+    assert status(report).level == b"\x00"
+    assert not report.has_news
+    silent = status(report)
+    assert silent.level == b"\x01"
+    assert silent.message == "no images come any more; the last state was OK"
+    lost = status(report, Status(Status.ERROR, "LOST: why"))
+    assert (lost.level, lost.message) == (b"\x02", "LOST: why")
+    report.count_processed()
+    assert status(report).message == "OK"
+
+
 def test_a_new_problem_warns_once_and_stays_counted():
     report = Report()
     report.drop("TRUNCATED", "JPEG of 5 bytes")
     found = status(report)
     assert (found.level, found.message) == (b"\x01", "TRUNCATED: JPEG of 5 bytes")
+    report.count_processed()
     again = status(report)
     assert (again.level, again.message) == (b"\x00", "OK")
     assert values(again)["dropped TRUNCATED"] == "1"

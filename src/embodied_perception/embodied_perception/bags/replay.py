@@ -163,9 +163,10 @@ class Replay:
             for result_topic, sink, result in self._finish():
                 out.write(result_topic, result, log_ns, latched=sink.latched)
                 written += 1
-            for diagnostics in self._diagnostics(log_ns):
-                out.write(_DIAGNOSTICS_TOPIC, diagnostics, log_ns)
-                written += 1
+            if any(hosted.runner.report.has_news for hosted in self._stages):
+                for diagnostics in self._diagnostics(log_ns):
+                    out.write(_DIAGNOSTICS_TOPIC, diagnostics, log_ns)
+                    written += 1
             progress(self.message_count)
             return ReplaySummary(self._summaries(), bag.damage, dict(bag.skipped), written)
 

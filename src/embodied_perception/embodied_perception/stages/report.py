@@ -21,6 +21,7 @@ class Report:
         self._processed = 0
         self._last_problem = ""
         self._problems_told = 0
+        self._processed_told = -1
 
     def drop(self, reason: str, detail: str) -> None:
         """An input was not used. ``reason`` is a code, ``detail`` a sentence."""
@@ -32,6 +33,13 @@ class Report:
         """An input was used."""
         with self._lock:
             self._processed += 1
+
+    @property
+    def has_news(self) -> bool:
+        """Whether anything came since the last diagnostics."""
+        with self._lock:
+            problems = sum(self._dropped.values())
+            return (self._processed, problems) != (self._processed_told, self._problems_told)
 
     @property
     def processed(self) -> int:
@@ -54,7 +62,7 @@ class Report:
     ) -> DiagnosticArray:
         """The message for /diagnostics.
 
-        Problems since the last call make an otherwise good status a warning.
+        Problems since the last call make an otherwise good status a warning, and so does silence.
 
         Args:
             name: of the stage or node.
@@ -66,11 +74,15 @@ class Report:
             dropped = dict(self._dropped)
             new_problems = sum(dropped.values()) - self._problems_told
             self._problems_told += new_problems
+            is_silent = not new_problems and self._processed == self._processed_told
+            self._processed_told = self._processed
             processed, last_problem = self._processed, self._last_problem
         level, message = status.level, status.message
         if new_problems:
             message = last_problem if level == Status.OK else f"{message}; {last_problem}"
             level = max(level, Status.WARN)
+        elif is_silent and level == Status.OK:
+            level, message = Status.WARN, f"no images come any more; the last state was {message}"
         values = {"processed": str(processed), **status.values, **(measured or {})}
         values |= {f"dropped {reason}": str(dropped[reason]) for reason in sorted(dropped)}
         if last_problem:
