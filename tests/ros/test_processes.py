@@ -40,7 +40,7 @@ def test_the_container_runs_odometry(graph, start, camera):
     container = start("ros.container", "--ros-args", *arguments)
     camera.wait_until_heard()
     camera.send_until_tracked()
-    assert told
+    graph.until(lambda: told, "a status")
     assert set(graph.node.get_node_names()) >= {"odometry", "perception_container"}
     assert container.interrupt() == 0
     assert "Traceback" not in container.output

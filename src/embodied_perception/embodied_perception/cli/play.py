@@ -27,6 +27,7 @@ Examples:
 """
 
 _DISCOVERY_S = 1.0
+_INTERRUPTED = 130
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -62,8 +63,10 @@ def run(arguments: argparse.Namespace) -> int:
             console.print(f"[yellow]left out:[/] {topic}: its package is not installed")
         _wait(player, arguments.wait_for, arguments.timeout)
         _play(player, arguments, console)
-    except ExternalShutdownException:
-        return 0
+    except (ExternalShutdownException, RuntimeError):  # rclpy's own errors are RuntimeErrors
+        if rclpy.ok():
+            raise
+        return _INTERRUPTED
     finally:
         rclpy.try_shutdown()
     return 0
