@@ -60,7 +60,7 @@ def test_velocity_is_the_cameras_own(recording, feed):
 
 def test_covariance_is_positive_and_grows(recording, feed):
     estimates = [feed(gray, depth_m) for _, gray, depth_m in recording[:60]]
-    for estimate in estimates[1:]:
+    for estimate in estimates:
         assert_covariance(estimate.covariance)
         assert_covariance(estimate.velocity_covariance)
     spread = [np.sqrt(np.trace(estimates[i].covariance[:3, :3])) for i in (5, 20, 59)]
@@ -234,3 +234,15 @@ def test_every_parameter_matters(room, recording, stamp, change):
     plain = OdometryConfig()
     changed = run(dataclasses.replace(plain, **change))
     assert summary(changed) != summary(run(plain))
+
+
+def test_new_parameters_take_effect_while_tracking(room, recording, stamp):
+    odometry = RgbdOdometry(room.camera, OdometryConfig())
+    for number, (_, gray, depth_m) in enumerate(recording[:10]):
+        estimate = odometry.track(gray, depth_m, stamp(number))
+    assert estimate.state == TrackingState.OK
+    odometry.config = OdometryConfig(min_inliers=500, features=2000)
+    _, gray, depth_m = recording[10]
+    estimate = odometry.track(gray, depth_m, stamp(10))
+    assert estimate.state == TrackingState.LOST
+    assert "min_inliers is 500" in estimate.reason

@@ -18,6 +18,8 @@ from embodied_perception.odometry.tracker import Match, RgbdImage, Tracker, obse
 _PATIENCE = 4
 #: What the camera may have done unseen, as standard deviations per second: 1 m, 1 rad.
 _UNSEEN_MOTION = np.ones(6)
+#: The origin is exact by definition; but filters that fuse it divide by what we say: 0.1 mm.
+_ORIGIN_COVARIANCE = 1e-8 * np.eye(6)
 
 
 class RgbdOdometry:
@@ -82,7 +84,7 @@ class RgbdOdometry:
             )
 
     def _start(self, image: RgbdImage) -> Estimate:
-        tracker = Tracker(self.camera, self.config, image, Transform.identity(), np.zeros((6, 6)))
+        tracker = Tracker(self.camera, self.config, image, Transform.identity(), _ORIGIN_COVARIANCE)
         pixels = tracker.keyframes[-1].pixels
         features, needed = len(pixels), 2 * self.config.min_inliers
         if features < needed:
