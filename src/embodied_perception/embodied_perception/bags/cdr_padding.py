@@ -66,7 +66,7 @@ def clear_padding(type_name: str, data: bytes) -> bytes:
     gaps: list[tuple[int, int]] = []
     try:
         end = _walk(_layout(type_name), memoryview(data)[_ENCAPSULATION_BYTES:], 0, gaps)
-    except (IndexError, NotImplementedError):
+    except (IndexError, ValueError):
         return data
     end += _ENCAPSULATION_BYTES
     if end > len(data):
@@ -129,7 +129,7 @@ def _layout(type_name: str) -> tuple[_Part, ...]:
 def _field(field_type: str) -> tuple[_Part, ...]:
     match = _FIELD.fullmatch(field_type)
     if match is None or match["element"] == "wstring":
-        raise NotImplementedError(field_type)
+        raise ValueError(f"{field_type}: no known layout")
     element: tuple[_Part, ...]
     if match["element"] == "string":
         element = (_String(),)
