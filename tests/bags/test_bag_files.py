@@ -2,8 +2,10 @@
 
 import array
 import shutil
+import struct
 from pathlib import Path
 
+import numpy as np
 import pytest
 from geometry_msgs.msg import PoseStamped
 from hypothesis import HealthCheck, given, settings
@@ -97,6 +99,21 @@ def test_schema_and_qos_are_what_other_readers_expect(bag_file):
         assert summary.statistics.chunk_count > 1
         schema = next(s for s in summary.schemas.values() if s.name == "nav_msgs/msg/Odometry")
         assert b"MSG: geometry_msgs/PoseWithCovariance\n" in schema.data
+
+
+def test_a_damaged_index_is_named_and_loses_nothing(
+    bag_file: tuple[Path, list], tmp_path: Path
+) -> None:
+    path, written = bag_file
+    data = path.read_bytes()
+    (index_start,) = struct.unpack_from("<Q", data, len(data) - 8 - 20)
+    assert 0 < index_start < len(data)
+    for at in np.linspace(index_start, len(data) - 9, 40).astype(int):
+        bad = tmp_path / "index.mcap"
+        bad.write_bytes(data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :])
+        messages, complaint = read_as_far_as_possible(bad)
+        assert len(messages) == len(written), at
+        assert "index.mcap: the index is damaged" in complaint, at
 
 
 @settings(

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import heapq
 import struct
+import zlib
 from collections import Counter
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
@@ -23,6 +24,26 @@ from embodied_perception.bags.writer import MCAP_MAGIC
 from embodied_perception.errors import BagError
 
 _RECORD_HEAD = struct.Struct("<BQ")  # opcode, length of the body
+_FOOTER = struct.Struct("<BQQQI")  # opcode, length, starts of index and its directory, checksum
+_CHECKSUM_BYTES = 4
+
+
+def has_sound_index(path: Path) -> bool:
+    """Whether an MCAP file ends in an index whose checksum holds; one without a checksum does."""
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        file.seek(max(0, size - _FOOTER.size - len(MCAP_MAGIC)))
+        end = file.read()
+        if len(end) < _FOOTER.size + len(MCAP_MAGIC) or not end.endswith(MCAP_MAGIC):
+            return False
+        opcode, _, index_start, _, checksum = _FOOTER.unpack_from(end)
+        if opcode != Opcode.FOOTER or index_start >= size:
+            return False
+        if checksum == 0 or index_start == 0:
+            return True
+        file.seek(index_start)
+        checked = file.read(size - len(MCAP_MAGIC) - _CHECKSUM_BYTES - index_start)
+    return zlib.crc32(checked) == checksum
 
 
 @dataclass(frozen=True)
@@ -84,10 +105,11 @@ class SalvagedMcap:
             end = offset + _RECORD_HEAD.size + length
             if opcode == Opcode.DATA_END:
                 if not self._is_complete(file, size):
-                    self.damage = (
-                        f"{self.path}: the index is missing (cut off at byte {size}); "
-                        f"all {self.counts.total()} messages are there"
-                    )
+                    what = f"the index is missing (cut off at byte {size})"
+                else:
+                    what = "the index is damaged"
+                messages = self.counts.total()
+                self.damage = f"{self.path}: {what}; all {messages} messages are there"
                 return
             if end > size:
                 break

@@ -11,7 +11,7 @@ import yaml
 from rosbags.interfaces import QosDurability
 from rosbags.rosbag2 import Reader
 
-from embodied_perception.bags.salvage import SalvagedMcap
+from embodied_perception.bags.salvage import SalvagedMcap, has_sound_index
 from embodied_perception.errors import BagError
 
 _SUFFIXES = (".mcap", ".db3")
@@ -157,6 +157,9 @@ def open_storages(path: Path) -> list[Storage]:
 
 
 def _open_file(path: Path) -> Storage:
+    # A damaged index would lose messages in silence: rosbags does not check it.
+    if path.suffix == ".mcap" and not has_sound_index(path):
+        return SalvagedStorage(path)
     try:
         return RosbagsStorage(path)
     except Exception as error:
