@@ -94,6 +94,11 @@ class OdometryStage(Stage):
         self._path_due_ns = 0
         self._status = Status(Status.WARN, "no images yet")
 
+    @property
+    def sync_tolerance_s(self) -> float:
+        """The parameter of that name."""
+        return self.config.sync_tolerance_s
+
     def process(self, color: Frame, depth: Frame) -> dict[str, Any]:  # type: ignore[override]
         """Track one pair of images."""
         base_from_camera = self._base_from_camera(color)

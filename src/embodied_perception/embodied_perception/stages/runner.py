@@ -78,7 +78,7 @@ class StageRunner:
         self._waiting: deque[tuple[int, dict[str, Frame]]] = deque()
         self._pairer: StampPairer[Frame] = StampPairer(
             [image.name for image in self.stage.inputs],
-            round(getattr(config, "sync_tolerance_s", 0.0) * 1e9),
+            round(self.stage.sync_tolerance_s * 1e9),
             self.report.drop,
         )
         self._last_ns = 0

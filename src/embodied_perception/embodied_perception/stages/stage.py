@@ -82,6 +82,11 @@ class Stage(ABC):
         self.transforms = transforms
         self.wanted: Callable[[str], bool] = lambda _name: True
 
+    @property
+    def sync_tolerance_s(self) -> float:
+        """How far apart the stamps of frames may be that are processed together."""
+        return 0.0
+
     @abstractmethod
     def process(self, **frames: Frame) -> dict[str, Any]:
         """Turn one set of frames into messages (arrays for pictures) by output name.
