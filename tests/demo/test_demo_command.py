@@ -14,6 +14,7 @@ import pytest
 
 from embodied_perception.bags import BagReader, BagWriter
 from embodied_perception.demo.report import contact_sheet
+from embodied_perception.frame import Frame, RawPixels
 
 ROOT = Path(__file__).parents[2]
 RECORDING = ROOT / "src/embodied_perception_bringup/demo/demo_room.mcap"
@@ -84,8 +85,11 @@ def test_bad_arguments_are_one_line(arguments: tuple[str, ...], said: str, tmp_p
 
 
 def test_contact_sheet_shows_the_whole_run_in_order() -> None:
-    pictures = [(index * 10**8, np.full((48, 64, 3), 2 * index, np.uint8)) for index in range(100)]
-    sheet = contact_sheet(pictures)
+    frames = [
+        Frame(RawPixels(np.full((48, 64, 3), 2 * index, np.uint8), "rgb8"), index * 10**8, "camera")
+        for index in range(100)
+    ]
+    sheet = contact_sheet(frames)
     assert sheet.shape == (900, 1600, 3)
     centres = sheet[100::300, 200::400, 0].ravel()
     np.testing.assert_array_equal(centres, 2 * np.linspace(0, 99, 12).round())

@@ -11,6 +11,7 @@ import numpy as np
 from embodied_perception.bags import BagReader
 from embodied_perception.errors import BagError
 from embodied_perception.evaluation import TrajectoryErrors
+from embodied_perception.frame import Frame
 from embodied_perception.stages.messages import frame_from_compressed
 
 _FEATURES_TOPIC = "/odometry/features/compressed"
@@ -59,10 +60,10 @@ def write_report(
     Returns:
         The page.
     """
-    pictures = _feature_pictures(bag_path)
-    middle = pictures[len(pictures) // 2][1]
+    frames = _feature_frames(bag_path)
+    middle = frames[len(frames) // 2].rgb
     _write_jpeg(folder / "features.jpg", middle)
-    _write_jpeg(folder / "contact_sheet.jpg", contact_sheet(pictures))
+    _write_jpeg(folder / "contact_sheet.jpg", contact_sheet(frames))
     _write_jpeg(folder / "overview.jpg", _overview(middle, folder / "trajectory.png"))
     figures = {
         "position error (ATE, RMSE)": f"{errors.ate_rmse_m * 100:.2f} cm",
@@ -87,15 +88,13 @@ def write_report(
     return page
 
 
-def contact_sheet(pictures: list[tuple[int, np.ndarray]]) -> np.ndarray:
-    """Pictures (stamp in ns, RGB) spread over a run, as one, each with its time."""
-    first_ns = pictures[0][0]
-    chosen = np.linspace(0, len(pictures) - 1, _COLUMNS * _ROWS).round().astype(int)
+def contact_sheet(frames: list[Frame]) -> np.ndarray:
+    """Frames spread over a run as one picture (H, W, 3), each with its time."""
+    chosen = np.linspace(0, len(frames) - 1, _COLUMNS * _ROWS).round().astype(int)
     tiles = []
-    for index in chosen:
-        stamp_ns, picture = pictures[index]
-        tile = cv2.resize(picture, _TILE_WH, interpolation=cv2.INTER_AREA)
-        text = f"{(stamp_ns - first_ns) * 1e-9:.1f} s"
+    for frame in (frames[index] for index in chosen):
+        tile = cv2.resize(frame.rgb, _TILE_WH, interpolation=cv2.INTER_AREA)
+        text = f"{(frame.stamp_ns - frames[0].stamp_ns) * 1e-9:.1f} s"
         for thickness, colour in ((3, (0, 0, 0)), (1, (255, 255, 255))):
             cv2.putText(
                 tile, text, (10, _TILE_WH[1] - 12), cv2.FONT_HERSHEY_SIMPLEX, 0.55, colour,
@@ -106,15 +105,13 @@ def contact_sheet(pictures: list[tuple[int, np.ndarray]]) -> np.ndarray:
     return np.vstack(rows)
 
 
-def _feature_pictures(bag_path: Path) -> list[tuple[int, np.ndarray]]:
+def _feature_frames(bag_path: Path) -> list[Frame]:
+    """All of them, still compressed: only the few that are shown get decoded."""
     with BagReader(bag_path) as bag:
-        pictures = []
-        for _, _, message in bag.messages([_FEATURES_TOPIC]):
-            frame = frame_from_compressed(message)
-            pictures.append((frame.stamp_ns, frame.rgb))
-    if not pictures:
+        frames = [frame_from_compressed(each) for _, _, each in bag.messages([_FEATURES_TOPIC])]
+    if not frames:
         raise BagError(f"{bag_path}: no picture on {_FEATURES_TOPIC}")
-    return pictures
+    return frames
 
 
 def _overview(features_rgb: np.ndarray, trajectory_path: Path) -> np.ndarray:
