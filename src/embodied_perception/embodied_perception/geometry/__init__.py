@@ -1,5 +1,6 @@
 """Rigid transforms and the tree of frames."""
 
+from embodied_perception.geometry.rotations import ROTATIONS, RotationConvention
 from embodied_perception.geometry.transform import Transform
 from embodied_perception.geometry.tree import (
     TransformExtrapolation,
@@ -7,4 +8,11 @@ from embodied_perception.geometry.tree import (
     TransformUnknown,
 )
 
-__all__ = ["Transform", "TransformExtrapolation", "TransformTree", "TransformUnknown"]
+__all__ = [
+    "ROTATIONS",
+    "RotationConvention",
+    "Transform",
+    "TransformExtrapolation",
+    "TransformTree",
+    "TransformUnknown",
+]
