@@ -34,7 +34,8 @@ from tf2_msgs.msg import TFMessage
 from embodied_perception.bags import BagReader
 from embodied_perception.ros import qos
 from embodied_perception.stages.decoding import Decoder
-from embodied_perception.stages.messages import frame_from_compressed, image_message, stamp_ns
+from embodied_perception.stages.image_messages import frame_from_compressed, image_message
+from embodied_perception.stages.messages import stamp_ns
 from embodied_perception.stages.odometry import OdometryStage, OdometryStageConfig
 from embodied_perception.stages.runner import FrameSet, StageRunner
 

@@ -28,7 +28,7 @@ except ModuleNotFoundError:
 else:
     sys.exit("ROS is not hidden")
 
-for part in "frame config errors geometry camera features odometry evaluation".split():
+for part in "frame config errors geometry camera imaging features odometry evaluation".split():
     module = importlib.import_module("embodied_perception." + part)
     print(module.__name__)
     for inner in pkgutil.walk_packages(getattr(module, "__path__", []), module.__name__ + "."):
@@ -46,7 +46,7 @@ def test_library_folders_import_without_ros():
     root = Path(embodied_perception.__file__).parent
     expected = {
         f"embodied_perception.{folder}.{file.stem}"
-        for folder in ("geometry", "camera", "features", "odometry", "evaluation")
+        for folder in ("geometry", "camera", "imaging", "features", "odometry", "evaluation")
         for file in (root / folder).glob("*.py")
         if file.stem != "__init__"
     }

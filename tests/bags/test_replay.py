@@ -11,13 +11,12 @@ from embodied_perception.bags import BagReader, BagWriter
 from embodied_perception.bags.replay import Replay, resolve
 from embodied_perception.camera import Camera
 from embodied_perception.errors import BagError
-from embodied_perception.stages.messages import (
+from embodied_perception.stages.image_messages import (
     compressed_depth_message,
     compressed_image_message,
-    header,
     image_message,
-    stamp_ns,
 )
+from embodied_perception.stages.messages import header, stamp_ns
 from embodied_perception.stages.odometry import OdometryStage, OdometryStageConfig
 
 DEMO = Path(__file__).parents[2] / "src/embodied_perception_bringup/demo/demo_room.mcap"

@@ -14,7 +14,8 @@ import pytest
 
 from embodied_perception.bags import BagReader, BagWriter
 from embodied_perception.demo.report import contact_sheet
-from embodied_perception.frame import Frame, RawPixels
+from embodied_perception.frame import Frame
+from embodied_perception.imaging import RawPixels
 
 ROOT = Path(__file__).parents[2]
 RECORDING = ROOT / "src/embodied_perception_bringup/demo/demo_room.mcap"

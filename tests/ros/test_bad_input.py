@@ -9,12 +9,12 @@ from sensor_msgs.msg import CompressedImage, Image
 from tf2_msgs.msg import TFMessage
 
 from embodied_perception.ros import qos
-from embodied_perception.stages.messages import (
+from embodied_perception.stages.image_messages import (
     compressed_depth_message,
     compressed_image_message,
-    header,
     image_message,
 )
+from embodied_perception.stages.messages import header
 from embodied_perception.stages.odometry import OdometryStage
 
 OPTICAL = "camera_color_optical_frame"

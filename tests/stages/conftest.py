@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from embodied_perception.camera import Camera
-from embodied_perception.frame import Frame, RawPixels
+from embodied_perception.frame import Frame
+from embodied_perception.imaging import RawPixels
 
 WALL_Z = 2.0
 

@@ -11,8 +11,9 @@ from tf2_msgs.msg import TFMessage
 
 from embodied_perception.camera import Camera
 from embodied_perception.errors import ConfigError, FrameError
-from embodied_perception.frame import Frame, RawPixels
+from embodied_perception.frame import Frame
 from embodied_perception.geometry import Transform
+from embodied_perception.imaging import RawPixels
 from embodied_perception.stages import stage_type
 from embodied_perception.stages.decoding import Decoder
 from embodied_perception.stages.messages import (

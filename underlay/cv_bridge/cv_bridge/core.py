@@ -92,7 +92,7 @@ class CvBridge:
         )
         if header is not None:
             message.header = header
-        message.data.frombytes(cvim.tobytes())
+        message.data.frombytes(memoryview(np.ascontiguousarray(cvim)).cast("B"))
         return message
 
     def compressed_imgmsg_to_cv2(

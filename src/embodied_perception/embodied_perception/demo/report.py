@@ -12,7 +12,7 @@ from embodied_perception.bags import BagReader
 from embodied_perception.errors import BagError
 from embodied_perception.evaluation import TrajectoryErrors
 from embodied_perception.frame import Frame
-from embodied_perception.stages.messages import frame_from_compressed
+from embodied_perception.stages.image_messages import frame_from_compressed
 
 _FEATURES_TOPIC = "/odometry/features/compressed"
 _COLUMNS, _ROWS = 4, 3

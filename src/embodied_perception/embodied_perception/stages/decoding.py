@@ -10,7 +10,7 @@ from tf2_msgs.msg import TFMessage
 
 from embodied_perception.camera import Camera, camera_from_info
 from embodied_perception.frame import Frame
-from embodied_perception.stages.messages import frame_from_compressed, frame_from_image
+from embodied_perception.stages.image_messages import frame_from_compressed, frame_from_image
 
 #: What a topic's messages become.
 Decoded = Frame | Camera | list[TransformStamped]

@@ -18,11 +18,8 @@ from embodied_perception.errors import CameraError, FrameError, PerceptionError
 from embodied_perception.frame import Frame
 from embodied_perception.geometry import TransformTree
 from embodied_perception.stages.decoding import Decoded
-from embodied_perception.stages.messages import (
-    compressed_image_message,
-    image_message,
-    transform_from_message,
-)
+from embodied_perception.stages.image_messages import compressed_image_message, image_message
+from embodied_perception.stages.messages import transform_from_message
 from embodied_perception.stages.pairing import RESTART_NS, StampPairer
 from embodied_perception.stages.report import Report
 from embodied_perception.stages.stage import Output, Picture, Stage

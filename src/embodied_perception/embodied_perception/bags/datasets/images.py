@@ -13,12 +13,8 @@ from sensor_msgs.msg import CompressedImage
 from embodied_perception.bags.datasets.dataset import DatasetMessage, ImageStorage
 from embodied_perception.camera import Camera
 from embodied_perception.errors import BagError
-from embodied_perception.stages.messages import (
-    camera_info_message,
-    compressed_depth_message,
-    header,
-    image_message,
-)
+from embodied_perception.stages.image_messages import compressed_depth_message, image_message
+from embodied_perception.stages.messages import camera_info_message, header
 
 _JPEG_START, _JPEG_END = b"\xff\xd8", b"\xff\xd9"
 _PNG_START, _PNG_END = b"\x89PNG", b"IEND\xaeB`\x82"
