@@ -133,7 +133,7 @@ def make_stage_call(transforms: TFMessage) -> Callable[[list[Any]], float]:
     def call(messages: list[Any]) -> float:
         ready: list[FrameSet] = []
         for topic, message in zip(INFOS + IMAGES, messages, strict=True):
-            ready += runner.accept(sources[topic], decoder[topic].decode(message))
+            ready += runner.accept(sources[topic], *decoder[topic].decode(message))
         start = time.perf_counter()
         runner.process(ready[0])
         return time.perf_counter() - start
@@ -163,7 +163,7 @@ def measure(bag: Path, count: int, warm_up: int, rate_hz: float) -> dict[str, li
     sides = {"node": Side(node, "/ours"), "transport": Side(node, "/bare")}
     node.create_publisher(TFMessage, "/tf_static", qos.LATCHED).publish(transforms)
     times: dict[str, list[float]] = {"node": [], "transport": [], "stage": []}
-    ours = ["-m", "embodied_perception.ros.odometry_node", "--ros-args", "-r", "__ns:=/ours"]
+    ours = ["-m", "embodied_perception.ros.nodes", "odometry", "--ros-args", "-r", "__ns:=/ours"]
     with running(*ours), running(__file__, "--echo"):
         deadline = time.monotonic() + 30
         while not all(side.heard() for side in sides.values()):

@@ -69,8 +69,8 @@ def read(folder: Path, limit: int | None) -> Recording:
     runner = StageRunner(OdometryStage, OdometryStageConfig())
     runner.is_wanted = lambda sink: not sink.on_demand
     sources = {}
-    for compressed in ((), ("color",), ("depth",), ("color", "depth")):
-        for source in runner.sources(compressed):
+    for transport in ("raw", "compressed"):
+        for source in runner.sources(runner.transports(transport)):
             sources["/" + source.topic.lstrip("/") + source.suffix] = source
     decoders: dict[str, Decoder] = {}
     pairs, truth = [], []
@@ -79,7 +79,7 @@ def read(folder: Path, limit: int | None) -> Recording:
             truth.append((stamp_ns(message.message.header), message.message.pose.pose))
         if message.topic not in sources:
             continue
-        decoded = decoders.setdefault(message.topic, Decoder()).decode(message.message)
+        (decoded,) = decoders.setdefault(message.topic, Decoder()).decode(message.message)
         for ready in runner.accept(sources[message.topic], decoded):
             pair = Pair(**ready.frames)
             _ = pair.color.gray, pair.color.rgb, pair.depth.depth_m

@@ -22,7 +22,7 @@ RUN apt-get update \
     && rosdep update --rosdistro "$ROS_DISTRO" \
     && rosdep install --from-paths src --ignore-src --default-yes --dependency-types exec \
         --dependency-types build --dependency-types buildtool --skip-keys rviz2 \
-    && pip install 'evo>=1.31' 'mcap>=1.2' \
+    && pip install 'av>=12' 'evo>=1.31' 'mcap>=1.2' \
     && rm -rf /var/lib/apt/lists/* /root/.ros
 
 COPY launch launch

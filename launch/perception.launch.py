@@ -14,22 +14,25 @@ from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterValue
 
-from embodied_perception.stages import STAGES
+from embodied_perception.stages import DEFAULT_STAGES, STAGES
 
 CONFIG = Path(__file__).resolve().parent.parent / "config"
-#: Launch argument to the image topic of the stages, and image_transport's name of its packed form.
+#: Launch argument to the image topic of the stages.
 CAMERAS = {
-    "color": ("camera/color/image_raw", "compressed"),
-    "depth": ("camera/depth/image_raw", "compressedDepth"),
+    "color": "camera/color/image_raw",
+    "depth": "camera/depth/image_raw",
+    "image": "camera/image_raw",
 }
+#: The topics beside an image that carry it packed (image_transport).
+PACKED = ("compressed", "compressedDepth", "ffmpeg", "foxglove")
 FRAMES = ("base_frame", "odom_frame")
 SWITCH = ["true", "false"]
 
 ARGUMENTS = [
     DeclareLaunchArgument(
         "stages",
-        default_value=" ".join(STAGES),
-        description="stages to run, separated by spaces",
+        default_value=" ".join(DEFAULT_STAGES),
+        description=f"stages to run, separated by spaces, of: {', '.join(STAGES)}",
     ),
     DeclareLaunchArgument(
         "color",
@@ -43,9 +46,14 @@ ARGUMENTS = [
         description="topic of the depth images, likewise; they need not be aligned with colour",
     ),
     DeclareLaunchArgument(
+        "image",
+        default_value="",
+        description="topic of the images for the stages camera and image, likewise",
+    ),
+    DeclareLaunchArgument(
         "image_transport",
         default_value="",
-        choices=["", "raw", "compressed"],
+        choices=["", "raw", *PACKED],
         description="how images come",
     ),
     DeclareLaunchArgument(
@@ -116,13 +124,10 @@ def start_nodes(context: LaunchContext) -> list[Node]:
 
 def remappings(given: dict[str, str]) -> list[tuple[str, str]]:
     rules = []
-    for argument, (image, packed) in CAMERAS.items():
+    for argument, image in CAMERAS.items():
         if topic := given[argument]:
-            rules += [
-                (image, topic),
-                (f"{image}/{packed}", f"{topic}/{packed}"),
-                (beside(image), beside(topic)),
-            ]
+            rules += [(image, topic), (beside(image), beside(topic))]
+            rules += [(f"{image}/{packed}", f"{topic}/{packed}") for packed in PACKED]
     return rules
 
 

@@ -21,7 +21,9 @@ setup(
     entry_points={
         "console_scripts": [
             "perception = embodied_perception.cli.main:main",
-            "odometry_node = embodied_perception.ros.odometry_node:main",
+            "odometry_node = embodied_perception.ros.nodes:odometry",
+            "camera_node = embodied_perception.ros.nodes:camera",
+            "image_node = embodied_perception.ros.nodes:image",
             "perception_container = embodied_perception.ros.container:main",
         ],
     },

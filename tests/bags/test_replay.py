@@ -190,7 +190,7 @@ def test_a_missing_topic(record, topic):
     text = str(error.value)
     base = topic.removesuffix("/compressed").removesuffix("/compressedDepth")
     assert str(source) in text
-    assert f"no topic {base}{'' if base == topic else ', raw or compressed'}; it holds " in text
+    assert f"no topic {base}{'' if base == topic else ', raw or packed'}; it holds " in text
     assert "/ground_truth/odom" in text  # what is there
     assert f"--remap {base[1:]}:=" in text
     assert not (source.parent / "out.mcap").exists()
@@ -255,8 +255,12 @@ def test_a_topic_of_another_type(record):
     text = str(error.value)
     assert f"{source}: topic {COLOR} holds sensor_msgs/msg/CompressedImage" in text
     assert "expected sensor_msgs/msg/CameraInfo" in text
-    with pytest.raises(BagError, match="of images, the raw topic"):
-        replay(source, remap={"camera/color/image_raw": COLOR})
+
+
+def test_a_packed_topic_can_be_named_itself(record):
+    source = record()
+    direct = replay(source, "a.mcap", remap={"camera/color/image_raw": COLOR})
+    assert direct.stage.processed == FRAMES
 
 
 def test_names_resolve_as_a_nodes_do():

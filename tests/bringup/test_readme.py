@@ -80,8 +80,8 @@ def test_the_topics_are_those_of_the_stage() -> None:
     table = section("Topics, services and parameters of odometry").split("| state |")[0]
     first_cells = re.findall(r"(?m)^\| (`.*?`) \|", table)
     assert set(re.findall(r"`(.*?)`", " ".join(first_cells))) == topics
-    for command in stage.commands:
-        assert f"/{stage.name}/{command} " in README
+    for service in stage.services:
+        assert service.topic.replace("~", f"/{stage.name}") in README
 
 
 def test_parameters_that_are_named_exist() -> None:

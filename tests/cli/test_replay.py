@@ -94,7 +94,7 @@ def test_parameters_and_remappings(replay, tmp_path):
         (["--param", "features:=yes"], "features: got True (bool), expected int"),
         (["--params", "nowhere.yaml"], "nowhere.yaml"),
         (["--remap", "odom"], "--remap: got 'odom'"),
-        (["--remap", "camera/color/image_raw:=/rgb"], "no topic /rgb, raw or compressed"),
+        (["--remap", "camera/color/image_raw:=/rgb"], "no topic /rgb, raw or packed"),
     ],
 )
 def test_what_makes_no_sense_is_one_line(replay, tmp_path, words, message):

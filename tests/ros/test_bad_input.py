@@ -80,7 +80,7 @@ def test_a_real_node_counts_each_and_goes_on(graph, start, camera, view, diagnos
         for topic in (camera.color.topic, camera.depth.topic, *(i.topic for i in camera.infos))
         for word in ("-p", f"qos_overrides.{topic}.subscription.reliability:=reliable")
     ]
-    node = start("ros.odometry_node", "--ros-args", "-p", "image_transport:=compressed", *words)
+    node = start("ros.nodes", "odometry", "--ros-args", "-p", "image_transport:=compressed", *words)
     camera.wait_until_heard()
     camera.send_until_tracked()
     told = len(camera.odom)

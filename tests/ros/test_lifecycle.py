@@ -30,7 +30,7 @@ def lifecycle(graph):
 
 @pytest.mark.usefixtures("static_transforms")
 def test_the_whole_life(graph, start, camera, lifecycle):
-    node = start("ros.odometry_node", *ARGUMENTS, "-p", "autostart:=false")
+    node = start("ros.nodes", "odometry", *ARGUMENTS, "-p", "autostart:=false")
     assert lifecycle.state == State.PRIMARY_STATE_UNCONFIGURED
     # A step that is not possible now is refused, and changes nothing.
     assert not lifecycle.change(Transition.TRANSITION_ACTIVATE)
@@ -68,13 +68,13 @@ def test_the_whole_life(graph, start, camera, lifecycle):
     [
         ("features: -5", "features"),
         ("features: many", "features"),
-        ("image_transport: pigeon", "raw or compressed"),
+        ("image_transport: pigeon", "raw, compressed, compressedDepth"),
     ],
 )
 def test_a_nonsense_parameter_file_ends_the_process(start, tmp_path, value, said):
     path = tmp_path / "odometry.yaml"
     path.write_text(f"odometry:\n  ros__parameters:\n    {value}\n")
-    node = start("ros.odometry_node", "--ros-args", "--params-file", path)
+    node = start("ros.nodes", "odometry", "--ros-args", "--params-file", path)
     assert node.wait() == 2
     assert said in node.output
     assert "Traceback" not in node.output
@@ -83,7 +83,7 @@ def test_a_nonsense_parameter_file_ends_the_process(start, tmp_path, value, said
 def test_an_activation_that_fails_says_why_and_rolls_back(graph, start, lifecycle):
     topic = "/camera/color/image_raw"
     nonsense = f"qos_overrides.{topic}.subscription.reliability:=sometimes"
-    node = start("ros.odometry_node", "--ros-args", "-p", nonsense)
+    node = start("ros.nodes", "odometry", "--ros-args", "-p", nonsense)
     graph.until(lambda: "sometimes" in node.output, lambda: node.output)
     assert lifecycle.state == State.PRIMARY_STATE_UNCONFIGURED
     assert graph.node.count_subscribers("/camera/color/camera_info") == 0

@@ -66,7 +66,7 @@ def play_live(graph, start, bag, rate):
     reliable = [f"qos_overrides.{topic}.subscription.reliability:=reliable" for topic in topics]
     options = ["image_transport:=compressed", "use_sim_time:=true", *reliable]
     words = [word for option in options for word in ("-p", option)]
-    node = start("ros.odometry_node", "--ros-args", *words)
+    node = start("ros.nodes", "odometry", "--ros-args", *words)
     graph.until(lambda: diagnostics, "a first word of the node")
     play = start("cli", "play", bag, "--rate", rate, "--wait-for", *topics)
     assert play.wait() == 0, play.output

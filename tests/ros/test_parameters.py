@@ -46,7 +46,7 @@ def test_every_field_is_described_with_its_range(graph):
         ("features", 400.5, "type"),
         ("publish_tf", "yes", "type"),
         ("odom_frame", "map", "read-only"),
-        ("image_transport", "pigeon", "expected raw or compressed"),
+        ("image_transport", "pigeon", "expected one of raw, compressed"),
     ],
 )
 def test_what_makes_no_sense_is_refused_with_a_reason(node, change, name, value, reason):

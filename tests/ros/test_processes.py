@@ -11,7 +11,7 @@ from embodied_perception_interfaces.msg import OdometryStatus
 def node(graph, start, request):
     """An odometry node in a namespace of its own: those of other tests may linger in the graph."""
     namespace = f"/n{abs(hash(request.node.name))}"
-    node = start("ros.odometry_node", "--ros-args", "-r", f"__ns:={namespace}")
+    node = start("ros.nodes", "odometry", "--ros-args", "-r", f"__ns:={namespace}")
     topic = f"{namespace}/camera/color/camera_info"
     graph.until(lambda: graph.node.count_subscribers(topic), lambda: node.output or "the node")
     return node

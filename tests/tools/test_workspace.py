@@ -265,7 +265,8 @@ def test_every_package_of_the_repository_is_found() -> None:
     names = [package.name for package in packages.find_packages(Layout(ROOT), None)]
     assert names == [
         "embodied_perception", "embodied_perception_bringup", "embodied_perception_interfaces",
-        "cv_bridge", "tf2_msgs", "tf_transformations", "vision_msgs",
+        "cv_bridge", "ffmpeg_image_transport_msgs", "foxglove_msgs", "tf2_msgs",
+        "tf_transformations", "vision_msgs",
     ]  # fmt: skip
 
 

@@ -8,16 +8,14 @@ import numpy as np
 from scipy.spatial.transform import Rotation
 
 from demo_room.room import Orbit
-from embodied_perception.geometry.transform import Transform
+from embodied_perception.geometry.transform import BODY_FROM_OPTICAL, Transform
 
 RATE_HZ = 15
 FRAMES = 300
 BASE_HEIGHT_M = 0.22
 
-#: The camera's optical axes (x right, y down, z forward) in the base's (x forward, y left, z up).
-_OPTICAL_AXES = np.array([[0.0, 0.0, 1.0], [-1.0, 0.0, 0.0], [0.0, -1.0, 0.0]])
 _TILT_DOWN = Rotation.from_euler("y", 13, degrees=True).as_matrix()
-BASE_FROM_CAMERA = Transform(_TILT_DOWN @ _OPTICAL_AXES, np.array([0.14, 0.02, 0.98]))
+BASE_FROM_CAMERA = Transform(_TILT_DOWN @ BODY_FROM_OPTICAL.rotation, np.array([0.14, 0.02, 0.98]))
 
 
 def world_from_base(orbit: Orbit, frames: int = FRAMES) -> list[Transform]:

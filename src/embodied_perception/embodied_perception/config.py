@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import typing
+from array import array
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -33,14 +34,31 @@ class ParameterInfo:
     choices: tuple[str, ...] = ()
     fixed: bool = False  #: cannot change while the stage runs
 
+    @property
+    def is_sequence(self) -> bool:
+        """Whether the value is a tuple of :attr:`element_type`."""
+        return typing.get_origin(self.type) is tuple
+
+    @property
+    def element_type(self) -> Any:
+        """The type of the value, or of each of its elements."""
+        return typing.get_args(self.type)[0] if self.is_sequence else self.type
+
     def check(self, value: Any) -> Any:
         """Return ``value`` in this parameter's type, or raise :class:`ConfigError`."""
-        if self.type is float and isinstance(value, int) and not isinstance(value, bool):
+        if not self.is_sequence:
+            return self._check_one(value)
+        if isinstance(value, str | bytes) or not isinstance(value, Sequence | array):
+            raise ConfigError(f"{self.name}: got {value!r}, expected a list of numbers")
+        return tuple(self._check_one(element) for element in value)
+
+    def _check_one(self, value: Any) -> Any:
+        kind = self.element_type
+        if kind is float and isinstance(value, int) and not isinstance(value, bool):
             value = float(value)
-        if type(value) is not self.type:
+        if type(value) is not kind:
             raise ConfigError(
-                f"{self.name}: got {value!r} ({type(value).__name__}), "
-                f"expected {self.type.__name__}"
+                f"{self.name}: got {value!r} ({type(value).__name__}), expected {kind.__name__}"
             )
         low = -math.inf if self.minimum is None else self.minimum
         high = math.inf if self.maximum is None else self.maximum

@@ -8,7 +8,7 @@ import numpy as np
 
 from embodied_perception.camera import Camera
 from embodied_perception.errors import FrameError
-from embodied_perception.imaging import Pixels
+from embodied_perception.imaging import DevelopConfig, Pixels, develop
 
 
 class Frame:
@@ -71,12 +71,23 @@ class Frame:
             raise FrameError("EMPTY_DEPTH", "no pixel of the depth image holds a reading")
         return depth_m
 
+    def develop(self, config: DevelopConfig) -> np.ndarray:
+        """(H, W, 3) uint8 RGB, as the settings say; computed at every call."""
+        return self._fitting(develop(self.pixels, config))
+
+    def require_fit(self) -> None:
+        """Raise :class:`FrameError` unless the image has the size that its camera says."""
+        self._require_size(*self.pixels.resolution_wh)
+
     def _fitting(self, array: np.ndarray) -> np.ndarray:
         height, width = array.shape[:2]
+        self._require_size(width, height)
+        return array
+
+    def _require_size(self, width: int, height: int) -> None:
         if self._camera is not None and (width, height) != self._camera.resolution_wh:
             raise FrameError(
                 "SIZE_MISMATCH",
                 f"image is {width}x{height}, its camera_info says "
                 f"{self._camera.width}x{self._camera.height}: calibrate at the size that is sent",
             )
-        return array

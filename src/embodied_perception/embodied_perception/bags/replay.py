@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray
-from sensor_msgs.msg import Image
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from embodied_perception.bags.message_types import type_name_of
 from embodied_perception.bags.reader import BagReader
 from embodied_perception.bags.writer import BagWriter
 from embodied_perception.config import Config
-from embodied_perception.errors import BagError, PerceptionError
-from embodied_perception.stages.decoding import Decoder
-from embodied_perception.stages.runner import Sink, Source, StageRunner
-from embodied_perception.stages.stage import Stage
+from embodied_perception.errors import BagError
+from embodied_perception.stages.decoding import Decoded, Decoder
+from embodied_perception.stages.runner import FrameSet, Source, StageRunner
+from embodied_perception.stages.sinks import Sink
+from embodied_perception.stages.stage import ImageInput, Stage
+from embodied_perception.stages.transports import RAW, Transport, transports_of
 
 _DIAGNOSTICS_TOPIC = "/diagnostics"
 _DIAGNOSTICS_PERIOD_NS = 1_000_000_000
@@ -67,30 +69,45 @@ class _Hosted:
     def resolve(self, end: Source | Sink) -> str:
         return resolve(end.topic, self.name, self.remappings) + end.suffix
 
-    def connect(self, bag: BagReader) -> None:
-        """Choose raw or compressed by what a recording has."""
-        topics = bag.topics
-        raw = {s.input_name: s for s in self.runner.sources() if s.type is Image}
-        compressed = [name for name, s in raw.items() if self.resolve(s) not in topics]
-        for source in self.runner.sources(compressed):
+    def connect(self, bag: BagReader, available: Mapping[str, str]) -> None:
+        """Choose each image's transport by the topics there are (name to type).
+
+        Those of the bag are available, and those that other stages give.
+        """
+        transports = {
+            image.name: self._transport(image, available) for image in self.runner.stage.inputs
+        }
+        for source in self.runner.sources(transports):
             topic = self.resolve(source)
             self.sources.setdefault(topic, []).append(source)
-            if source.input_name and topic not in topics:
-                known = ", ".join(sorted(topics)) or "nothing"
-                forms = ", raw or compressed" if source.suffix else ""
+            if source.input_name and self._is_needed(source) and topic not in available:
+                known = ", ".join(sorted(bag.topics)) or "nothing"
+                forms = ", raw or packed" if source.type is Image else ""
                 damage = f" ({bag.damage})" if bag.damage else ""
                 raise BagError(
-                    f"{bag.path}: no topic {topic.removesuffix(source.suffix)}{forms}; it holds "
-                    f"{known}{damage}. Name the one to use: --remap {source.topic}:=/THE/TOPIC"
+                    f"{bag.path}: no topic {topic}{forms}; it holds {known}{damage}. Name the one "
+                    f"to use: --remap {source.topic}:=/THE/TOPIC"
                 )
             expected = type_name_of(source.type)
-            if topic in topics and (got := topics[topic].type_name) != expected:
+            if topic in available and (got := available[topic]) != expected:
                 raise BagError(
                     f"{bag.path}: topic {topic} holds {got}, expected {expected}; "
-                    f"name another (of images, the raw topic): --remap {source.topic}:=/THE/TOPIC"
+                    f"name another: --remap {source.topic}:=/THE/TOPIC"
                 )
-        # Whoever replays wants all there is; pictures only compressed.
-        self.runner.is_wanted = lambda sink: sink.type is not Image
+
+    def _transport(self, image: ImageInput, available: Mapping[str, str]) -> Transport:
+        base = resolve(image.topic, self.name, self.remappings)
+        choices = transports_of(image.content)
+        # A remapping can name a packed topic itself.
+        choices += [Transport("", transport.type) for transport in choices[1:]]
+        for transport in choices:
+            if available.get(base + transport.suffix) == type_name_of(transport.type):
+                return transport
+        return RAW
+
+    def _is_needed(self, source: Source) -> bool:
+        inputs = {image.name: image for image in self.runner.stage.inputs}
+        return source.type is not CameraInfo or inputs[source.input_name].needs_camera_info
 
 
 class Replay:
@@ -116,16 +133,27 @@ class Replay:
             _Hosted(StageRunner(stage, config), remappings or {}) for stage, config in stages
         ]
         self._decoders: dict[str, Decoder] = {}
+        self._raw = False
         with BagReader(source) as bag:
             self.message_count = sum(topic.count for topic in bag.topics.values())
+            available = {name: topic.type_name for name, topic in bag.topics.items()}
+            available |= {
+                hosted.resolve(sink): type_name_of(sink.type)
+                for hosted in self._stages
+                for sink in hosted.runner.sinks()
+            }
             for hosted in self._stages:
-                hosted.connect(bag)
+                hosted.connect(bag, available)
+        listened = {topic for hosted in self._stages for topic in hosted.sources}
+        for hosted in self._stages:
+            hosted.runner.is_wanted = partial(self._is_wanted, hosted, listened)
 
     def run(
         self,
         destination: Path,
         *,
         copy: bool = True,
+        raw: bool = False,
         progress: Callable[[int], None] = lambda _done: None,
     ) -> ReplaySummary:
         """Run the stages and write what they give.
@@ -133,20 +161,27 @@ class Replay:
         Args:
             destination: an .mcap file.
             copy: also write the recording's own messages, so that the result stands alone.
+            raw: write images as they are; else packed, which is much smaller.
             progress: told now and then how many messages of the recording are done.
         """
         same = destination.exists() and destination.samefile(self._source)
         if same or self._source.resolve() in destination.resolve().parents:
             raise BagError(f"{destination}: is in the recording itself; choose another -o")
+        self._raw = raw
         mine = {
             hosted.resolve(sink) for hosted in self._stages for sink in hosted.runner.sinks()
-        } - {"/tf"}
+        } - {"/tf", "/tf_static"}
         written = 0
         due_ns: int | None = None
         log_ns = 0
         with BagReader(self._source) as bag, BagWriter(destination) as out:
+            for result_topic, sink, result in self._announce(bag.start_ns):
+                out.write(result_topic, result, bag.start_ns, latched=sink.latched)
+                written += 1
             for done, (topic, log_ns, message) in enumerate(bag.messages()):
-                if copy and topic not in mine:
+                if topic in mine:
+                    continue  # a stage says it anew
+                if copy:
                     out.write(topic, message, log_ns, latched=bag.topics[topic].latched)
                     written += 1
                 for result_topic, sink, result in self._feed(topic, message):
@@ -170,42 +205,56 @@ class Replay:
             progress(self.message_count)
             return ReplaySummary(self._summaries(), bag.damage, dict(bag.skipped), written)
 
+    def _announce(self, stamp_ns: int) -> list[tuple[str, Sink, Any]]:
+        """What the stages say before any image, told to each other too."""
+        results: list[tuple[str, Sink, Any]] = []
+        for hosted in self._stages:
+            for sink, result in hosted.runner.announce(stamp_ns):
+                topic = hosted.resolve(sink)
+                results += [(topic, sink, result), *self._feed(topic, result)]
+        return results
+
     def _feed(self, topic: str, message: Any) -> list[tuple[str, Sink, Any]]:
         """Give a message to all stages, and theirs to each other; returns what they gave."""
+        if not any(topic in hosted.sources for hosted in self._stages):
+            return []
+        decoder = self._decoders.setdefault(topic, Decoder())
+        return [
+            result for decoded in decoder.decode(message) for result in self._take(topic, decoded)
+        ]
+
+    def _take(self, topic: str, decoded: Decoded) -> list[tuple[str, Sink, Any]]:
+        """Give a decoded message to all stages that listen; returns what all gave."""
         results: list[tuple[str, Sink, Any]] = []
-        pending: deque[tuple[str, Any]] = deque([(topic, message)])
-        while pending:
-            topic, message = pending.popleft()
-            listeners = [
-                (hosted, source)
-                for hosted in self._stages
-                for source in hosted.sources.get(topic, [])
-            ]
-            if not listeners:
-                continue
-            decoded = self._decode(topic, message)
-            for hosted, source in listeners:
+        for hosted in self._stages:
+            for source in hosted.sources.get(topic, []):
                 for ready in hosted.runner.accept(source, decoded):
-                    for sink, result in hosted.runner.process(ready):
-                        results.append((hosted.resolve(sink), sink, result))
-                        pending.append((hosted.resolve(sink), result))
+                    results += self._process(hosted, ready)
+        return results
+
+    def _process(self, hosted: _Hosted, ready: FrameSet) -> list[tuple[str, Sink, Any]]:
+        results: list[tuple[str, Sink, Any]] = []
+        for sink, result in hosted.runner.process(ready):
+            topic = hosted.resolve(sink)
+            results += [(topic, sink, result), *self._feed(topic, result)]
         return results
 
     def _finish(self) -> list[tuple[str, Sink, Any]]:
         """Run the stages on what still waited; returns what they gave."""
         results: list[tuple[str, Sink, Any]] = []
+        for topic, decoder in list(self._decoders.items()):
+            for decoded in decoder.finish():
+                results += self._take(topic, decoded)
         for hosted in self._stages:
             for ready in hosted.runner.finish():
-                for sink, result in hosted.runner.process(ready):
-                    topic = hosted.resolve(sink)
-                    results += [(topic, sink, result), *self._feed(topic, result)]
+                results += self._process(hosted, ready)
         return results
 
-    def _decode(self, topic: str, message: Any) -> Any:
-        try:
-            return self._decoders.setdefault(topic, Decoder()).decode(message)
-        except PerceptionError as error:
-            return error
+    def _is_wanted(self, hosted: _Hosted, listened: set[str], sink: Sink) -> bool:
+        """Whoever replays wants all there is, but an image in one form alone."""
+        if sink.type in (Image, CompressedImage) and sink.on_demand:
+            return (sink.type is Image) == self._raw or hosted.resolve(sink) in listened
+        return True
 
     def _diagnostics(self, stamp_ns: int) -> list[DiagnosticArray]:
         return [

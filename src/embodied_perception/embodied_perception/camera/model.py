@@ -168,6 +168,22 @@ class Camera:
             roi=None,
         )
 
+    def resized(self, width: int, height: int) -> Camera:
+        """Give the camera of the delivered image after it was scaled to another size.
+
+        Raises:
+            CameraError: the size is not positive.
+
+        """
+        camera = self.delivered()
+        return dataclasses.replace(
+            camera,
+            width=width,
+            height=height,
+            K=scaled(camera.K, width / camera.width, height / camera.height),
+            P=scaled(camera.P, width / camera.width, height / camera.height),
+        )
+
     @cached_property
     def _focal(self) -> np.ndarray:
         return np.array([self.fx, self.fy])
@@ -215,6 +231,15 @@ class Camera:
             )
         if not np.isfinite(self.D).all():
             raise CameraError(f"D: got {self.D.tolist()}, expected finite coefficients")
+
+
+def scaled(projection: np.ndarray, scale_x: float, scale_y: float) -> np.ndarray:
+    """Return K (3, 3) or P (3, 4) of an image with ``scale`` times as many pixels.
+
+    Pixel (0, 0) is the centre of the first pixel: what stays in place is the image's corner.
+    """
+    corner = np.array([[1, 0, 0.5], [0, 1, 0.5], [0, 0, 1]])
+    return np.linalg.inv(corner) @ np.diag([scale_x, scale_y, 1]) @ corner @ projection
 
 
 def _check_projection(name: str, matrix: np.ndarray) -> None:

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from embodied_perception.camera.distortion import distort, distorts
-from embodied_perception.camera.model import Camera
+from embodied_perception.camera.model import Camera, scaled
 from embodied_perception.errors import CameraError
 from embodied_perception.geometry.transform import Transform
 
@@ -166,8 +166,8 @@ def _pixel_centres(camera: Camera) -> np.ndarray:
 
 def _at_pitch(camera: Camera, pitch: float) -> Camera:
     """Give the same camera with pixels ``1 / pitch`` times as large; the image's corner stays."""
-    K = np.diag([pitch, pitch, 1]) @ (camera.K + _HALF) - _HALF
     width, height = math.ceil(camera.width * pitch), math.ceil(camera.height * pitch)
+    K = scaled(camera.K, pitch, pitch)
     return Camera(width, height, K, camera.distortion_model, camera.D)
 
 

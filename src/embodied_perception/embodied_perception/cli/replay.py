@@ -12,7 +12,7 @@ from rich.table import Table
 
 from embodied_perception.bags.replay import Replay, ReplaySummary
 from embodied_perception.cli.parameters import remappings, stage_config
-from embodied_perception.stages import STAGES, stage_type
+from embodied_perception.stages import DEFAULT_STAGES, STAGES, stage_type
 
 SUMMARY = "run stages over a bag at full speed; the same bytes every time"
 
@@ -36,7 +36,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "-o", "--output", type=Path, required=True, metavar="OUT.mcap", help="what to write"
     )
     parser.add_argument(
-        "--stages", nargs="+", choices=list(STAGES), default=["odometry"], help="default: odometry"
+        "--stages",
+        nargs="+",
+        choices=list(STAGES),
+        default=list(DEFAULT_STAGES),
+        help=f"default: {' '.join(DEFAULT_STAGES)}",
     )
     parser.add_argument(
         "--params", type=Path, metavar="YAML", help="a ROS parameter file, as the nodes take it"
@@ -46,6 +50,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--remap", action="append", default=[], metavar="TOPIC:=/TOPIC", help="a topic of the bag"
+    )
+    parser.add_argument(
+        "--raw", action="store_true", help="write the stages' images raw, not as JPEG and PNG"
     )
     parser.add_argument(
         "--results-only", action="store_true", help="leave out the bag's own messages"
@@ -67,6 +74,7 @@ def run(arguments: argparse.Namespace) -> int:
         summary = replay.run(
             arguments.output,
             copy=not arguments.results_only,
+            raw=arguments.raw,
             progress=lambda done: progress.update(task, completed=done),
         )
     _show(summary, time.perf_counter() - start, arguments.output)

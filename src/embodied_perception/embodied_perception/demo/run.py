@@ -66,11 +66,11 @@ def run_demo(
         PerceptionError: a process ended before its time.
     """
     runner = StageRunner(OdometryStage, OdometryStageConfig())
-    images = [image.name for image in OdometryStage.inputs]
-    listened = [_full_name(source) for source in runner.sources(compressed=images)]
+    sources = runner.sources(runner.transports("compressed"))
+    listened = [_full_name(source) for source in sources]
     played = _played_topics(bag_path)
     node = (
-        "embodied_perception.ros.odometry_node", "--ros-args",
+        "embodied_perception.ros.nodes", "odometry", "--ros-args",
         "-p", "image_transport:=compressed", "-p", "use_sim_time:=true",
     )  # fmt: skip
     player = (

@@ -147,3 +147,10 @@ def _finite(values: ArrayLike, shape: tuple[int, ...], name: str) -> np.ndarray:
     if not np.isfinite(array).all():
         raise GeometryError(f"{name}: got {array.tolist()}, expected finite numbers")
     return array
+
+
+#: REP-103: the pose of an optical frame (x right, y down, z forward) in the body of its camera
+#: (x forward, y left, z up), and of an optical world in an upright one.
+BODY_FROM_OPTICAL = Transform(
+    np.array([[0.0, 0.0, 1.0], [-1.0, 0.0, 0.0], [0.0, -1.0, 0.0]]), np.zeros(3)
+)

@@ -8,7 +8,7 @@ from rclpy.node import Node
 from embodied_perception.ros.frame_hub import FrameHub
 from embodied_perception.ros.process import spin
 from embodied_perception.ros.stage_node import StageNode
-from embodied_perception.stages import STAGES, stage_type
+from embodied_perception.stages import DEFAULT_STAGES, STAGES, stage_type
 
 
 def main() -> int:
@@ -18,7 +18,9 @@ def main() -> int:
         container = Node("perception_container")
         description = f"the stages to run, of: {', '.join(STAGES)}"
         container.declare_parameter(
-            "stages", list(STAGES), ParameterDescriptor(description=description, read_only=True)
+            "stages",
+            list(DEFAULT_STAGES),
+            ParameterDescriptor(description=description, read_only=True),
         )
         hub = FrameHub(container)
         names = container.get_parameter("stages").value

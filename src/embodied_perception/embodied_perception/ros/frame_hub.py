@@ -15,11 +15,10 @@ from rclpy.qos import QoSProfile
 from rclpy.qos_overriding_options import QoSOverridingOptions
 from rclpy.subscription import Subscription
 
-from embodied_perception.errors import PerceptionError
 from embodied_perception.stages.decoding import Decoded, Decoder
 
 #: Told what arrived, or why it cannot be used.
-Listener = Callable[[Decoded | PerceptionError], None]
+Listener = Callable[[Decoded], None]
 
 
 @dataclass
@@ -48,13 +47,9 @@ class FrameHub:
         decoder = Decoder()
 
         def deliver(message: Any) -> None:
-            decoded: Decoded | PerceptionError
-            try:
-                decoded = decoder.decode(message)
-            except PerceptionError as error:
-                decoded = error
-            for listener in list(self._topics[topic].listeners):
-                listener(decoded)
+            for decoded in decoder.decode(message):
+                for listener in list(self._topics[topic].listeners):
+                    listener(decoded)
 
         return self._node.create_subscription(
             message_type,

@@ -23,7 +23,8 @@ ConfigT = TypeVar("ConfigT", bound=Config)
 def declare(node: Node, config_type: type[Config]) -> None:
     """Declare every field with its default, description and range."""
     for info in config_type.parameters():
-        node.declare_parameter(info.name, info.default, _descriptor(info))
+        default = list(info.default) if info.is_sequence else info.default
+        node.declare_parameter(info.name, default, _descriptor(info))
 
 
 def read(node: Node, config_type: type[ConfigT]) -> ConfigT:
@@ -53,8 +54,10 @@ def _descriptor(info: ParameterInfo) -> ParameterDescriptor:
         description=info.description + unit,
         read_only=info.fixed,
         additional_constraints=f"one of: {', '.join(info.choices)}" if info.choices else "",
+        # ROS knows no empty list of numbers: it would hold on to the type that it guesses.
+        dynamic_typing=info.is_sequence,
     )
-    if info.minimum is None and info.maximum is None:
+    if info.is_sequence or (info.minimum is None and info.maximum is None):
         return descriptor
     low = -sys.float_info.max if info.minimum is None else info.minimum
     high = sys.float_info.max if info.maximum is None else info.maximum

@@ -9,18 +9,20 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray
+from ffmpeg_image_transport_msgs.msg import FFMPEGPacket
+from foxglove_msgs.msg import CompressedVideo
 from lifecycle_msgs.srv import ChangeState
 from rcl_interfaces.msg import ParameterDescriptor, SetParametersResult
 from rclpy.clock import Clock, ClockType
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.parameter import Parameter
 from rclpy.publisher import Publisher
-from rclpy.service import Service
+from rclpy.service import Service as RosService
 from rclpy.timer import Timer
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
-from std_srvs.srv import Trigger
 
 from embodied_perception.errors import PerceptionError
 from embodied_perception.ros import parameters, qos
@@ -28,12 +30,19 @@ from embodied_perception.ros.frame_hub import FrameHub
 from embodied_perception.ros.latency import LatencyMeter
 from embodied_perception.ros.mailbox import Mailbox
 from embodied_perception.stages.decoding import Decoded
-from embodied_perception.stages.runner import FrameSet, Sink, Source, StageRunner
-from embodied_perception.stages.stage import Stage
+from embodied_perception.stages.runner import FrameSet, Source, StageRunner
+from embodied_perception.stages.sinks import Sink
+from embodied_perception.stages.stage import Service, Stage
+from embodied_perception.stages.transports import TRANSPORTS, transport_named
 
 _DIAGNOSTICS_PERIOD_S = 1.0
-_TRANSPORTS = ("raw", "compressed")
-_SENSOR_TYPES = (Image, CompressedImage, CameraInfo)
+_PROFILES = {
+    Image: qos.SENSOR,
+    CompressedImage: qos.SENSOR,
+    CameraInfo: qos.SENSOR,
+    FFMPEGPacket: qos.VIDEO,
+    CompressedVideo: qos.VIDEO,
+}
 
 
 class StageNode(LifecycleNode):
@@ -50,7 +59,7 @@ class StageNode(LifecycleNode):
         self._hub = hub or FrameHub(self)
         self._runner: StageRunner | None = None
         self._sinks: dict[Sink, Publisher] = {}
-        self._services_made: list[Service] = []
+        self._services_made: list[RosService] = []
         self._leave: list[Callable[[], None]] = []
         self._timer: Timer | None = None
         self._mailbox: Mailbox[tuple[float, FrameSet]] = Mailbox()
@@ -67,8 +76,9 @@ class StageNode(LifecycleNode):
             "image_transport",
             "raw",
             ParameterDescriptor(
-                description="how images come",
-                additional_constraints=f"one of: {', '.join(_TRANSPORTS)}",
+                description="how images come; depth comes as compressedDepth where this is no form "
+                "of it",
+                additional_constraints=f"one of: {', '.join(TRANSPORTS)}",
             ),
         )
         self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", qos.RELIABLE)
@@ -87,9 +97,12 @@ class StageNode(LifecycleNode):
         return self._try(self._open)
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Subscribe, and start to work."""
+        """Subscribe, start to work, and say what holds from the start."""
         result = self._try(self._start)
-        return super().on_activate(state) if result is TransitionCallbackReturn.SUCCESS else result
+        if result is TransitionCallbackReturn.SUCCESS:
+            result = super().on_activate(state)  # from here on, publishers publish
+            self._announce()
+        return result
 
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Stop, and let go of the topics."""
@@ -147,18 +160,17 @@ class StageNode(LifecycleNode):
             profile = qos.LAST if sink.latched else qos.RELIABLE
             self._sinks[sink] = self.create_lifecycle_publisher(sink.type, topic, profile)
         runner.is_wanted = self._is_wanted
-        for name in runner.stage.commands:
-            service = self.create_service(Trigger, f"~/{name}", self._answer(runner, name))
-            self._services_made.append(service)
+        for service in runner.stage.services:
+            answer = self._answer(runner, service)
+            self._services_made.append(self.create_service(service.type, service.topic, answer))
 
     def _start(self) -> None:
         assert self._runner is not None
         self._mailbox = Mailbox()
         self._worker = threading.Thread(target=self._work, name=self.get_name(), daemon=True)
         self._worker.start()
-        transport = self.get_parameter("image_transport").value
-        packed = [image.name for image in self._stage_type.inputs if transport == "compressed"]
-        for source in self._runner.sources(packed):
+        name = self.get_parameter("image_transport").value
+        for source in self._runner.sources(self._runner.transports(name)):
             self._leave.append(self._listen(self._runner, source))
         # On the steady clock: when a simulation's clock stands still, one wants to know why.
         steady = Clock(clock_type=ClockType.STEADY_TIME)
@@ -189,11 +201,9 @@ class StageNode(LifecycleNode):
 
     def _listen(self, runner: StageRunner, source: Source) -> Callable[[], None]:
         topic = self.resolve_topic_name(source.topic) + source.suffix
-        profile = qos.SENSOR if source.type in _SENSOR_TYPES else qos.RELIABLE
-        if source.latched:
-            profile = qos.LATCHED
+        profile = qos.LATCHED if source.latched else _PROFILES.get(source.type, qos.RELIABLE)
 
-        def take(decoded: Decoded | PerceptionError) -> None:
+        def take(decoded: Decoded) -> None:
             for ready in runner.accept(source, decoded):
                 if self._mailbox.put((time.monotonic(), ready)) is not None:
                     runner.report.drop("TOO_SLOW", "a newer image came before this one's turn")
@@ -214,30 +224,37 @@ class StageNode(LifecycleNode):
             now_ns = self.get_clock().now().nanoseconds
             self._latency.add(time.monotonic() - arrived, (now_ns - ready.stamp_ns) * 1e-9)
 
+    def _announce(self) -> None:
+        assert self._runner is not None
+        for sink, message in self._runner.announce(self.get_clock().now().nanoseconds):
+            self._sinks[sink].publish(message)
+
     def _is_wanted(self, sink: Sink) -> bool:
         return not sink.on_demand or self._sinks[sink].get_subscription_count() > 0
 
     # Questions and answers.
 
-    def _answer(
-        self, runner: StageRunner, name: str
-    ) -> Callable[[Trigger.Request, Trigger.Response], Trigger.Response]:
-        def answer(_request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+    def _answer(self, runner: StageRunner, service: Service) -> Callable[[Any, Any], Any]:
+        fields = service.type.Response.get_fields_and_field_types()
+        text_field = next(name for name, kind in fields.items() if kind == "string")
+
+        def answer(request: Any, response: Any) -> Any:
             try:
-                response.message, response.success = runner.command(name), True
+                text, response.success = runner.call(service, request), True
             except PerceptionError as error:
-                response.message, response.success = str(error), False
+                text, response.success = str(error), False
+            setattr(response, text_field, text)
             return response
 
         return answer
 
     def _on_set_parameters(self, changes: list[Parameter]) -> SetParametersResult:
         for change in changes:
-            if change.name == "image_transport" and change.value not in _TRANSPORTS:
-                reason = (
-                    f"image_transport: got {change.value!r}, expected {' or '.join(_TRANSPORTS)}"
-                )
-                return SetParametersResult(successful=False, reason=reason)
+            if change.name == "image_transport":
+                try:
+                    transport_named(change.value, "any")
+                except PerceptionError as error:
+                    return SetParametersResult(successful=False, reason=str(error))
         if self._runner is None:
             # Nothing runs yet: configure will check the whole.
             return SetParametersResult(successful=True)

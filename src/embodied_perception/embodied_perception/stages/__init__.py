@@ -11,7 +11,13 @@ if TYPE_CHECKING:
     from embodied_perception.stages.stage import Stage
 
 #: Stage name to module and class; only those that are used get imported.
-STAGES = {"odometry": ("embodied_perception.stages.odometry", "OdometryStage")}
+STAGES = {
+    "odometry": ("embodied_perception.stages.odometry", "OdometryStage"),
+    "camera": ("embodied_perception.stages.camera", "CameraStage"),
+    "image": ("embodied_perception.stages.image", "ImageStage"),
+}
+#: What runs where nobody says otherwise.
+DEFAULT_STAGES = ("odometry",)
 
 
 def stage_type(name: str) -> type[Stage]:

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 from typing import Any
 
+from ffmpeg_image_transport_msgs.msg import FFMPEGPacket
+from foxglove_msgs.msg import CompressedVideo
 from geometry_msgs.msg import TransformStamped
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from tf2_msgs.msg import TFMessage
 
 from embodied_perception.camera import Camera, camera_from_info
+from embodied_perception.errors import FrameError, PerceptionError
 from embodied_perception.frame import Frame
+from embodied_perception.imaging.video import VideoDecoder, VideoPixels
 from embodied_perception.stages.image_messages import frame_from_compressed, frame_from_image
+from embodied_perception.stages.messages import stamp_ns, time_ns
 
-#: What a topic's messages become.
-Decoded = Frame | Camera | list[TransformStamped]
+#: What a topic's messages become, or why one cannot be used.
+Decoded = Frame | Camera | list[TransformStamped] | PerceptionError
 
 
 class Decoder:
@@ -22,23 +27,37 @@ class Decoder:
     def __init__(self) -> None:
         self._camera_key: object = None
         self._camera: Camera | None = None
+        self._video: VideoDecoder | None = None
+        self._video_format = ""
+        self._frame_id = ""
 
-    def decode(self, message: Any) -> Decoded:
-        """Decode an image, a calibration or transforms.
+    def decode(self, message: Any) -> list[Decoded]:
+        """Decode an image, a calibration, transforms, or a packet of a video.
 
-        Raises:
-            FrameError: the image is malformed.
-            CameraError: the calibration is.
+        Nearly always it is one result; a packet can complete several images, or none yet.
         """
-        if isinstance(message, Image):
-            return frame_from_image(message)
-        if isinstance(message, CompressedImage):
-            return frame_from_compressed(message)
-        if isinstance(message, CameraInfo):
-            return self._decode_camera(message)
-        if isinstance(message, TFMessage):
-            return list(message.transforms)
+        try:
+            if isinstance(message, Image):
+                return [frame_from_image(message)]
+            if isinstance(message, CompressedImage):
+                return [frame_from_compressed(message)]
+            if isinstance(message, CameraInfo):
+                return [self._decode_camera(message)]
+            if isinstance(message, TFMessage):
+                return [list(message.transforms)]
+            if isinstance(message, FFMPEGPacket):
+                stamp, frame_id = stamp_ns(message.header), message.header.frame_id
+                return self._decode_packet(message.data, message.encoding, stamp, frame_id)
+            if isinstance(message, CompressedVideo):
+                stamp, frame_id = time_ns(message.timestamp), message.frame_id
+                return self._decode_packet(message.data, message.format, stamp, frame_id)
+        except PerceptionError as error:
+            return [error]
         raise TypeError(f"no stage takes {type(message).__name__}")
+
+    def finish(self) -> list[Decoded]:
+        """At the end of a recording: the images that a video still held back."""
+        return self._frames(self._video.finish()) if self._video else []
 
     def _decode_camera(self, message: CameraInfo) -> Camera:
         roi = message.roi
@@ -52,3 +71,17 @@ class Decoder:
             self._camera = camera_from_info(message).delivered()
             self._camera_key = key
         return self._camera
+
+    def _decode_packet(
+        self, data: Any, video_format: str, stamp_ns: int, frame_id: str
+    ) -> list[Decoded]:
+        if self._video is None or video_format != self._video_format:
+            self._video, self._video_format = VideoDecoder(video_format), video_format
+        self._frame_id = frame_id
+        return self._frames(self._video.decode(bytes(data), stamp_ns))
+
+    def _frames(self, results: list[tuple[int, VideoPixels] | FrameError]) -> list[Decoded]:
+        return [
+            each if isinstance(each, FrameError) else Frame(each[1], each[0], self._frame_id)
+            for each in results
+        ]

@@ -17,7 +17,12 @@ from embodied_perception.geometry import Transform
 
 def stamp_ns(header: Header) -> int:
     """A header's stamp in nanoseconds."""
-    return header.stamp.sec * 1_000_000_000 + header.stamp.nanosec
+    return time_ns(header.stamp)
+
+
+def time_ns(time: Time) -> int:
+    """A time in nanoseconds."""
+    return time.sec * 1_000_000_000 + time.nanosec
 
 
 def header(stamp_ns: int, frame_id: str) -> Header:

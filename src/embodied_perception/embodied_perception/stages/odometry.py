@@ -14,6 +14,7 @@ import numpy as np
 from embodied_perception_interfaces.msg import OdometryStatus
 from geometry_msgs.msg import PoseStamped
 from nav_msgs.msg import Odometry, Path
+from std_srvs.srv import Trigger
 from tf2_msgs.msg import TFMessage
 
 from embodied_perception.camera import Camera, DepthRegistration
@@ -28,7 +29,14 @@ from embodied_perception.stages.messages import (
     pose_message,
     transform_message,
 )
-from embodied_perception.stages.stage import ImageInput, Output, Picture, Stage, Status
+from embodied_perception.stages.stage import (
+    ImageInput,
+    Output,
+    Picture,
+    Service,
+    Stage,
+    Status,
+)
 
 _LEVELS = {
     TrackingState.INIT: Status.WARN,
@@ -70,9 +78,7 @@ class OdometryStage(Stage):
     config_type = OdometryStageConfig
     inputs = (
         ImageInput("color", "camera/color/image_raw", "camera/color/camera_info"),
-        ImageInput(
-            "depth", "camera/depth/image_raw", "camera/depth/camera_info", "compressedDepth"
-        ),
+        ImageInput("depth", "camera/depth/image_raw", "camera/depth/camera_info", content="depth"),
     )
     outputs = (
         Output("odom", "odom", Odometry),
@@ -81,7 +87,7 @@ class OdometryStage(Stage):
         Output("path", "~/path", Path, latched=True, on_demand=True),
         Picture("features", "~/features"),
     )
-    commands = ("reset",)
+    services = (Service("reset", Trigger),)
 
     config: OdometryStageConfig
 
@@ -115,7 +121,7 @@ class OdometryStage(Stage):
             )
         return results
 
-    def reset(self) -> str:
+    def reset(self, _request: Trigger.Request | None = None) -> str:
         """Begin anew at the next image, with the robot at the origin, in a new epoch."""
         if self._odometry is not None:
             self._odometry.reset()

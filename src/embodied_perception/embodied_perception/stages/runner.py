@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
-from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+from sensor_msgs.msg import CameraInfo
 from tf2_msgs.msg import TFMessage
 
 from embodied_perception.camera import Camera
@@ -18,11 +17,12 @@ from embodied_perception.errors import CameraError, FrameError, PerceptionError
 from embodied_perception.frame import Frame
 from embodied_perception.geometry import TransformTree
 from embodied_perception.stages.decoding import Decoded
-from embodied_perception.stages.image_messages import compressed_image_message, image_message
-from embodied_perception.stages.messages import transform_from_message
+from embodied_perception.stages.messages import time_ns, transform_from_message
 from embodied_perception.stages.pairing import RESTART_NS, StampPairer
 from embodied_perception.stages.report import Report
-from embodied_perception.stages.stage import Output, Picture, Stage
+from embodied_perception.stages.sinks import Sink, messages_of, sinks_of
+from embodied_perception.stages.stage import Service, Stage
+from embodied_perception.stages.transports import RAW, Transport, transport_named
 
 #: Pairs that wait for their calibration at the most.
 _WAITING = 5
@@ -37,17 +37,6 @@ class Source:
     suffix: str = ""  #: of image_transport; added after the topic is remapped
     input_name: str = ""  #: the camera it belongs to; empty for transforms
     latched: bool = False
-
-
-@dataclass(frozen=True)
-class Sink:
-    """A topic that a stage publishes."""
-
-    topic: str
-    type: type
-    suffix: str = ""  #: of image_transport; added after the topic is remapped
-    latched: bool = False
-    on_demand: bool = False
 
 
 @dataclass(frozen=True)
@@ -83,29 +72,37 @@ class StageRunner:
 
     # What it listens to and publishes.
 
-    def sources(self, compressed: Collection[str] = ()) -> list[Source]:
-        """The topics to listen to; ``compressed`` names the inputs whose images come so."""
+    def transports(self, name: str) -> dict[str, Transport]:
+        """Each input's transport where ``image_transport`` is that name."""
+        return {i.name: transport_named(name, i.content) for i in self.stage.inputs}
+
+    def sources(self, transports: Mapping[str, Transport] | None = None) -> list[Source]:
+        """The topics to listen to; an input's images come raw unless ``transports`` has it."""
         sources = [
             Source("/tf", TFMessage),
             Source("/tf_static", TFMessage, latched=True),
         ]
         for image in self.stage.inputs:
             name = image.name
-            sources.append(Source(image.camera_info_topic, CameraInfo, input_name=name))
-            if name in compressed:
-                suffix = f"/{image.compression}"
-                sources.append(Source(image.topic, CompressedImage, suffix, name))
-            else:
-                sources.append(Source(image.topic, Image, input_name=name))
+            if image.camera_info_topic:
+                sources.append(Source(image.camera_info_topic, CameraInfo, input_name=name))
+            transport = (transports or {}).get(name, RAW)
+            sources.append(Source(image.topic, transport.type, transport.suffix, name))
         return sources
 
     def sinks(self) -> list[Sink]:
         """The topics to publish."""
-        return [sink for output in self.stage.outputs for sink in _sinks(output)]
+        return [sink for output in self.stage.outputs for sink in sinks_of(output)]
 
     # What happens to a message.
 
-    def accept(self, source: Source, decoded: Decoded | PerceptionError) -> list[FrameSet]:
+    def announce(self, stamp_ns: int) -> list[tuple[Sink, Any]]:
+        """What the stage says before any image; returns where each message goes, and it."""
+        with self._lock:
+            results = self.stage.announce(stamp_ns)
+        return self._messages(results, stamp_ns, "")
+
+    def accept(self, source: Source, decoded: Decoded) -> list[FrameSet]:
         """Take what arrived on a topic; returns the sets that are ready now."""
         if isinstance(decoded, PerceptionError):
             self._refuse(source, decoded)
@@ -134,22 +131,17 @@ class StageRunner:
                 return []
         self.report.count_processed()
         frame_id = ready.frames[self.stage.inputs[0].name].frame_id
-        return [
-            found
-            for output in self.stage.outputs
-            if output.name in results
-            for found in self._messages(output, results[output.name], ready.stamp_ns, frame_id)
-        ]
+        return self._messages(results, ready.stamp_ns, frame_id)
 
     def finish(self) -> list[FrameSet]:
         """At the end of a recording: the sets that waited for what did not come."""
         self._waiting.extend(self._pairer.finish())
         return self._calibrated(patience=0)
 
-    def command(self, name: str) -> str:
-        """Call a stage's command; returns its answer."""
+    def call(self, service: Service, request: Any) -> str:
+        """Put a question to the stage; returns its answer, or raises what stands against it."""
         with self._lock:
-            return getattr(self.stage, name)()
+            return getattr(self.stage, service.method)(request)
 
     def reconfigure(self, config: Config) -> None:
         """Put new parameters in force, between two images."""
@@ -166,20 +158,25 @@ class StageRunner:
     def _learn_transforms(self, source: Source, messages: list[Any]) -> None:
         for message in messages:
             parent, child = message.header.frame_id, message.child_frame_id
-            stamp = message.header.stamp
             try:
                 parent_from_child = transform_from_message(message)
                 if source.latched:
                     self.transforms.set_static(parent, child, parent_from_child)
                 else:
-                    stamp_ns = stamp.sec * 1_000_000_000 + stamp.nanosec
+                    stamp_ns = time_ns(message.header.stamp)
                     self.transforms.set_dynamic(parent, child, stamp_ns, parent_from_child)
             except PerceptionError as error:
                 self.report.drop("BAD_TRANSFORM", f"{parent} -> {child}: {error}")
 
     def _calibrated(self, patience: int = _WAITING) -> list[FrameSet]:
         """Sets whose cameras are all known; the others wait a little."""
-        unknown = [image for image in self.stage.inputs if image.name not in self._cameras]
+        unknown = [
+            image
+            for image in self.stage.inputs
+            if image.camera_info_topic
+            and image.needs_camera_info
+            and image.name not in self._cameras
+        ]
         if unknown:
             while len(self._waiting) > patience:
                 self._waiting.popleft()
@@ -188,44 +185,27 @@ class StageRunner:
             return []
         ready = []
         for stamp_ns, frames in self._waiting:
-            for name, frame in frames.items():
-                frame.camera = self._cameras[name]
+            for name in frames.keys() & self._cameras.keys():
+                frames[name].camera = self._cameras[name]
             ready.append(FrameSet(stamp_ns, frames))
         self._waiting.clear()
         return ready
 
     def _wanted(self, output_name: str) -> bool:
         outputs = {output.name: output for output in self.stage.outputs}
-        return any(self.is_wanted(sink) for sink in _sinks(outputs[output_name]))
+        return any(self.is_wanted(sink) for sink in sinks_of(outputs[output_name]))
 
     def _messages(
-        self, output: Output | Picture, result: Any, stamp_ns: int, frame_id: str
+        self, results: dict[str, Any], stamp_ns: int, frame_id: str
     ) -> list[tuple[Sink, Any]]:
-        sinks = _sinks(output)
-        if isinstance(output, Output):
-            return [(sinks[0], result)]
-        make: dict[type, Callable[[np.ndarray, int, str], Any]] = {
-            Image: _raw,
-            CompressedImage: compressed_image_message,
-        }
         return [
-            (sink, make[sink.type](result, stamp_ns, frame_id))
-            for sink in sinks
-            if self.is_wanted(sink)
+            found
+            for output in self.stage.outputs
+            if output.name in results
+            for found in messages_of(
+                output, results[output.name], stamp_ns, frame_id, self.is_wanted
+            )
         ]
-
-
-def _sinks(output: Output | Picture) -> list[Sink]:
-    if isinstance(output, Picture):
-        return [
-            Sink(output.topic, Image, on_demand=True),
-            Sink(output.topic, CompressedImage, "/compressed", on_demand=True),
-        ]
-    return [Sink(output.topic, output.type, latched=output.latched, on_demand=output.on_demand)]
-
-
-def _raw(image_rgb: np.ndarray, stamp_ns: int, frame_id: str) -> Image:
-    return image_message(image_rgb, "rgb8", stamp_ns, frame_id)
 
 
 def reason_of(error: PerceptionError) -> str:

@@ -15,6 +15,7 @@ from typing import Any, ClassVar
 from embodied_perception.config import Config
 from embodied_perception.frame import Frame
 from embodied_perception.geometry import TransformTree
+from embodied_perception.stages.transports import Content
 
 
 @dataclass(frozen=True)
@@ -23,8 +24,10 @@ class ImageInput:
 
     name: str  #: keyword under which :meth:`Stage.process` gets the frame
     topic: str  #: of sensor_msgs/Image, relative
-    camera_info_topic: str
-    compression: str = "compressed"  #: image_transport's name of its compressed form
+    camera_info_topic: str = ""  #: empty where the stage asks for no calibration
+    content: Content = "color"
+    #: Without a calibration no frame is processed. Else a frame has its camera once it is known.
+    needs_camera_info: bool = True
 
 
 @dataclass(frozen=True)
@@ -41,10 +44,31 @@ class Output:
 
 @dataclass(frozen=True)
 class Picture:
-    """An RGB image to look at; published raw and compressed, made only while someone looks."""
+    """An image; published raw and compressed, made only while someone looks.
+
+    A stage gives it as an array: (H, W, 3) uint8 RGB, (H, W) uint8 gray, or (H, W) float32 depth
+    in metres.
+    """
 
     name: str
     topic: str
+    content: Content = "color"
+
+
+@dataclass(frozen=True)
+class Service:
+    """A question that a stage answers.
+
+    The response has the fields ``success`` and a text, as std_srvs/Trigger has.
+    """
+
+    method: str  #: of the stage: takes the request and returns the text, or raises what failed
+    type: Any
+
+    @property
+    def topic(self) -> str:
+        """Its name on the graph."""
+        return f"~/{self.method}"
 
 
 @dataclass(frozen=True)
@@ -73,9 +97,7 @@ class Stage(ABC):
     config_type: ClassVar[type[Config]]
     inputs: ClassVar[tuple[ImageInput, ...]]
     outputs: ClassVar[tuple[Output | Picture, ...]]
-    #: Services without arguments (std_srvs/Trigger): ``~/NAME`` calls the method of that name,
-    #: which returns a sentence for the answer.
-    commands: ClassVar[tuple[str, ...]] = ()
+    services: ClassVar[tuple[Service, ...]] = ()
 
     def __init__(self, config: Config, transforms: TransformTree) -> None:
         self.config = config
@@ -86,6 +108,14 @@ class Stage(ABC):
     def sync_tolerance_s(self) -> float:
         """How far apart the stamps of frames may be that are processed together."""
         return 0.0
+
+    def announce(self, stamp_ns: int) -> dict[str, Any]:  # noqa: ARG002
+        """Say what holds from the start, before any image: latched outputs by name.
+
+        Args:
+            stamp_ns: now.
+        """
+        return {}
 
     @abstractmethod
     def process(self, **frames: Frame) -> dict[str, Any]:

@@ -13,15 +13,10 @@ from tf2_msgs.msg import TFMessage
 
 from embodied_perception.camera import Camera
 from embodied_perception.errors import GeometryError
-from embodied_perception.geometry import Transform
+from embodied_perception.geometry import BODY_FROM_OPTICAL, Transform
 from embodied_perception.stages.messages import odometry_message, transform_message
 
 GROUND_TRUTH_TOPIC = "/ground_truth/odom"
-
-#: REP-103: x forward, y left, z up, from an optical frame's x right, y down, z forward.
-BASE_FROM_OPTICAL = Transform(
-    np.array([[0.0, 0.0, 1.0], [-1.0, 0.0, 0.0], [0.0, -1.0, 0.0]]), np.zeros(3)
-)
 
 #: Where a dataset's clock starts at zero, its bag starts here: to ROS, a stamp of 0 means 'none'.
 START_NS = 1_000_000_000
@@ -102,7 +97,7 @@ def upright_from_camera_world(camera_world_from_optical: Transform) -> Transform
 
     The bag's world has its z axis up, as REP-103 wants it, and base_link sits at the camera.
     """
-    return BASE_FROM_OPTICAL @ camera_world_from_optical @ BASE_FROM_OPTICAL.inverse()
+    return BODY_FROM_OPTICAL @ camera_world_from_optical @ BODY_FROM_OPTICAL.inverse()
 
 
 def ground_truth_stream(

@@ -14,7 +14,6 @@ from pathlib import Path
 import numpy as np
 
 from embodied_perception.bags.datasets.dataset import (
-    BASE_FROM_OPTICAL,
     START_NS,
     Dataset,
     DatasetMessage,
@@ -28,7 +27,7 @@ from embodied_perception.bags.datasets.images import CameraStream, first_size
 from embodied_perception.bags.datasets.text_files import read_rows, split_lines
 from embodied_perception.camera import Camera
 from embodied_perception.errors import BagError, GeometryError
-from embodied_perception.geometry import Transform
+from embodied_perception.geometry import BODY_FROM_OPTICAL, Transform
 
 DESCRIPTION = "KITTI odometry: image_0, image_1 (or image_2, image_3), calib.txt, times.txt"
 
@@ -68,7 +67,7 @@ def open_dataset(folder: Path, options: DatasetOptions) -> Dataset:
         for side, (_, row) in zip(("left", "right"), pair, strict=False)
     ]
     edges = [
-        ("base_link", camera.optical_frame, BASE_FROM_OPTICAL @ _grey_from(projections[row]))
+        ("base_link", camera.optical_frame, BODY_FROM_OPTICAL @ _grey_from(projections[row]))
         for camera, (_, row) in zip(cameras, pair, strict=True)
     ]
     poses = _read_poses(folder, problems)[: len(stamps_ns)]

@@ -14,7 +14,6 @@ from pathlib import Path
 import numpy as np
 
 from embodied_perception.bags.datasets.dataset import (
-    BASE_FROM_OPTICAL,
     START_NS,
     Dataset,
     DatasetMessage,
@@ -28,7 +27,7 @@ from embodied_perception.bags.datasets.images import CameraStream
 from embodied_perception.bags.datasets.text_files import read_rows
 from embodied_perception.camera import Camera
 from embodied_perception.errors import BagError, GeometryError
-from embodied_perception.geometry import Transform
+from embodied_perception.geometry import BODY_FROM_OPTICAL, Transform
 
 DESCRIPTION = "7-Scenes: frame-000000.color.png, .depth.png, .pose.txt"
 
@@ -61,7 +60,7 @@ def open_dataset(folder: Path, options: DatasetOptions) -> Dataset:
     color = CameraStream("color", color_camera, options.images, problems)
     depth = CameraStream("depth", depth_camera, options.images, problems)
     edges = [
-        ("base_link", depth.optical_frame, BASE_FROM_OPTICAL),
+        ("base_link", depth.optical_frame, BODY_FROM_OPTICAL),
         (depth.optical_frame, color.optical_frame, _DEPTH_FROM_COLOR),
     ]
     first_ns = _stamp_ns(depth_files[0])

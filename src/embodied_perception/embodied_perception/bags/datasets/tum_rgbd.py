@@ -13,7 +13,6 @@ from pathlib import Path
 import numpy as np
 
 from embodied_perception.bags.datasets.dataset import (
-    BASE_FROM_OPTICAL,
     Dataset,
     DatasetMessage,
     DatasetOptions,
@@ -24,7 +23,7 @@ from embodied_perception.bags.datasets.images import CameraStream
 from embodied_perception.bags.datasets.text_files import seconds_as_ns, split_lines
 from embodied_perception.camera import Camera
 from embodied_perception.errors import BagError, GeometryError
-from embodied_perception.geometry import Transform
+from embodied_perception.geometry import BODY_FROM_OPTICAL, Transform
 
 DESCRIPTION = "TUM RGB-D: rgb.txt, depth.txt, groundtruth.txt"
 
@@ -62,7 +61,7 @@ def open_dataset(folder: Path, options: DatasetOptions) -> Dataset:
     if options.limit is not None:
         poses = [pose for pose in poses if pose.stamp_ns <= frames[-1][0]]
     first_ns = min(frames[0][0], poses[0].stamp_ns if poses else frames[0][0])
-    edges = [("base_link", color.optical_frame, BASE_FROM_OPTICAL)]
+    edges = [("base_link", color.optical_frame, BODY_FROM_OPTICAL)]
     streams = [static_transforms(edges, first_ns), poses, _frames(frames, color, depth)]
     return Dataset(folder, len(frames), f"{color.topic}/camera_info", streams, problems)
 
@@ -124,7 +123,7 @@ def _ground_truth(path: Path, problems: list[str]) -> list[DatasetMessage]:
             world_from_optical = Transform.from_quaternion(quaternion_xyzw, (x, y, z))
         except (ValueError, GeometryError) as error:
             raise BagError(f"{path}: line {line}: {error}") from error
-        poses.append(ground_truth(world_from_optical @ BASE_FROM_OPTICAL.inverse(), stamp_ns))
+        poses.append(ground_truth(world_from_optical @ BODY_FROM_OPTICAL.inverse(), stamp_ns))
     return sorted(poses, key=lambda pose: pose.stamp_ns)
 
 
