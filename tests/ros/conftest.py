@@ -285,9 +285,9 @@ def host(graph):
     nodes = []
 
     def host(stage_type, hub=None, **parameters):
-        node = StageNode(stage_type, hub)
         changes = {"image_transport": "compressed", **parameters}
-        node.set_parameters([Parameter(name, value=value) for name, value in changes.items()])
+        given = [Parameter(name, value=value) for name, value in changes.items()]
+        node = StageNode(stage_type, hub, given)
         node.autostart()
         graph.executor.add_node(node)
         nodes.append(node)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from embodied_perception.stages.transports import RAW, Transport, transports_of
 
 _DIAGNOSTICS_TOPIC = "/diagnostics"
 _DIAGNOSTICS_PERIOD_NS = 1_000_000_000
+_SHARED_TOPICS = frozenset(("/tf", "/tf_static"))  # of many, in the recording and here
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,10 @@ class _Hosted:
     @property
     def name(self) -> str:
         return self.runner.stage.name
+
+    @property
+    def gives(self) -> set[str]:
+        return {self.resolve(sink) for sink in self.runner.sinks()}
 
     def resolve(self, end: Source | Sink) -> str:
         return resolve(end.topic, self.name, self.remappings) + end.suffix
@@ -110,6 +116,28 @@ class _Hosted:
         return source.type is not CameraInfo or inputs[source.input_name].needs_camera_info
 
 
+def _givers_first(stages: Sequence[_Hosted]) -> list[_Hosted]:
+    """Order stages so that an image finds what another stage says of it, its calibration above all.
+
+    Raises:
+        BagError: two stages wait for each other.
+
+    """
+    graph = {
+        place: {
+            other
+            for other, giver in enumerate(stages)
+            if other != place and (giver.gives & taker.sources.keys()) - _SHARED_TOPICS
+        }
+        for place, taker in enumerate(stages)
+    }
+    try:
+        return [stages[place] for place in TopologicalSorter(graph).static_order()]
+    except CycleError as error:
+        names = " -> ".join(stages[place].name for place in error.args[1])
+        raise BagError(f"stages listen to each other in a circle: {names}; use --remap") from error
+
+
 class Replay:
     """Runs stages over one recording.
 
@@ -144,6 +172,7 @@ class Replay:
             }
             for hosted in self._stages:
                 hosted.connect(bag, available)
+        self._stages = _givers_first(self._stages)
         listened = {topic for hosted in self._stages for topic in hosted.sources}
         for hosted in self._stages:
             hosted.runner.is_wanted = partial(self._is_wanted, hosted, listened)
@@ -168,9 +197,7 @@ class Replay:
         if same or self._source.resolve() in destination.resolve().parents:
             raise BagError(f"{destination}: is in the recording itself; choose another -o")
         self._raw = raw
-        mine = {
-            hosted.resolve(sink) for hosted in self._stages for sink in hosted.runner.sinks()
-        } - {"/tf", "/tf_static"}
+        mine = set().union(*(hosted.gives for hosted in self._stages)) - _SHARED_TOPICS
         written = 0
         due_ns: int | None = None
         log_ns = 0

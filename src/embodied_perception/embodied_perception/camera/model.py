@@ -64,7 +64,9 @@ class Camera:
         for name in ("K", "P"):
             _check_projection(name, getattr(self, name))
         self._check_distortion()
-        if not np.abs(self.R @ self.R.T - np.eye(3)).max() < 1e-3 or np.linalg.det(self.R) < 0:
+        # Entries beyond 2 are no rotation's, and their products could overflow.
+        is_rotation = (np.abs(self.R) < 2).all() and np.linalg.det(self.R) > 0
+        if not is_rotation or np.abs(self.R @ self.R.T - np.eye(3)).max() >= 1e-3:
             raise CameraError(f"R: got {self.R.tolist()}, expected a rotation matrix")
 
     @classmethod

@@ -10,9 +10,10 @@ from embodied_perception.errors import FrameError
 
 PNG_HEAD = b"\x89PNG\r\n\x1a\n"
 JPEG_HEAD = b"\xff\xd8"
-_PNG_END, _JPEG_END = b"IEND", b"\xff\xd9"
+_JPEG_END = b"\xff\xd9"
 _IHDR = struct.Struct(">IIBB")  # width, height, bits a channel, colour type
 _IHDR_AT = 16
+_CHUNK = struct.Struct(">I4s")  # length of a PNG's chunk, and its kind
 _FRAME = struct.Struct(">HBHH")  # length, bits, height, width of a JPEG's start of frame
 # SOF0 to SOF15, without DHT, JPG and DAC, which stand between them (ITU-T T.81, table B.1).
 _FRAME_MARKERS = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
@@ -41,19 +42,27 @@ def is_gray_16(data: np.ndarray) -> bool:
 
 
 def require_whole(data: np.ndarray) -> None:
-    """Raise :class:`FrameError` where the end is missing: OpenCV would fill up with grey.
-
-    Zeros behind the end are harmless: cameras fill up their buffers with them.
-    """
+    """Raise :class:`FrameError` where the end is missing: OpenCV would fill up with grey."""
     head = data[:8].tobytes()
-    tail = data[-64:].tobytes()
-    if not tail.strip(b"\0"):
-        tail = data.tobytes().rstrip(b"\0")[-64:]
-    cut_jpeg = head[:2] == JPEG_HEAD and _JPEG_END not in tail
-    cut_png = head == PNG_HEAD and _PNG_END not in tail
-    if cut_jpeg or cut_png:
-        kind = "JPEG" if cut_jpeg else "PNG"
-        raise FrameError("TRUNCATED", f"{kind} of {len(data)} bytes ends before its end marker")
+    if head == PNG_HEAD:
+        _require_png_chunks(data)
+    elif head[:2] == JPEG_HEAD:
+        # Zeros behind the end are harmless: cameras fill up their buffers with them.
+        tail = data[-64:].tobytes()
+        tail = tail if tail.strip(b"\0") else data.tobytes().rstrip(b"\0")[-64:]
+        if _JPEG_END not in tail:
+            raise FrameError("TRUNCATED", f"JPEG of {len(data)} bytes ends before its end marker")
+
+
+def _require_png_chunks(data: np.ndarray) -> None:
+    """Go from chunk to chunk: OpenCV would reserve what a damaged one's length says."""
+    at = len(PNG_HEAD)
+    while at + _CHUNK.size <= len(data):
+        length, kind = _CHUNK.unpack(data[at : at + _CHUNK.size].tobytes())
+        at += _CHUNK.size + length + 4  # its checksum
+        if kind == b"IEND" and at <= len(data):
+            return
+    raise FrameError("TRUNCATED", f"PNG of {len(data)} bytes ends before its end marker")
 
 
 def _ihdr(data: np.ndarray) -> tuple[int, int, int, int]:

@@ -140,7 +140,7 @@ class CompressedPixels:
 
     def _read(self, flags: int) -> np.ndarray:
         require_whole(self.data)
-        require_pixels(*size_of(self.data), "image file")
+        require_pixels(*size_of(self.data), "image file", len(self.data))
         try:
             array = cv2.imdecode(self.data, flags)
         except cv2.error:

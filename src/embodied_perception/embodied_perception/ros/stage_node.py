@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray
@@ -51,10 +51,16 @@ class StageNode(LifecycleNode):
     Args:
         stage_type: what to run; the node bears its name.
         hub: shared by the nodes of a process; a node on its own makes one.
+        start_parameters: values to start with, in place of those of the command line.
     """
 
-    def __init__(self, stage_type: type[Stage], hub: FrameHub | None = None) -> None:
-        super().__init__(stage_type.name)
+    def __init__(
+        self,
+        stage_type: type[Stage],
+        hub: FrameHub | None = None,
+        start_parameters: Sequence[Parameter] = (),
+    ) -> None:
+        super().__init__(stage_type.name, parameter_overrides=list(start_parameters))
         self._stage_type = stage_type
         self._hub = hub or FrameHub(self)
         self._runner: StageRunner | None = None
