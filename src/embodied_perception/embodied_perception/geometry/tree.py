@@ -8,9 +8,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from embodied_perception.errors import GeometryError
+from embodied_perception.geometry.hierarchy import TransformEdge
 from embodied_perception.geometry.transform import Transform
 
 LATEST = 0  # the stamp that asks for the latest time which all edges of a chain know
+UNBOUNDED_NS = 2**63  # the cache_ns that forgets nothing: more than two stamps can differ
 
 
 class TransformUnknown(GeometryError):  # noqa: N818 - reads as the state of the tree
@@ -134,13 +136,46 @@ class TransformTree:
             if target == source:
                 return Transform.identity()
             if stamp_ns == LATEST:
-                stamp_ns = self._latest_common_time(target, source)
+                span_ns = self._known_span(target, source)
+                stamp_ns = LATEST if span_ns is None else span_ns[1]
             return self._lookup_at(target, source, stamp_ns)
+
+    def known_span_ns(self, target: str, source: str) -> tuple[int, int] | None:
+        """First and last stamp at which all edges between two frames are known.
+
+        None where all of them are static; the first is above the last where they share no time.
+
+        Raises:
+            TransformUnknown: as :meth:`lookup`.
+            GeometryError: as :meth:`lookup`.
+
+        """
+        with self._lock:
+            for frame in (target, source):
+                self._require_known(frame)
+            return self._known_span(target, source)
 
     def frames(self) -> list[str]:
         """Names of all frames, sorted."""
         with self._lock:
             return sorted(self._frames)
+
+    def edges(self) -> list[TransformEdge]:
+        """What is known of each frame, sorted by parent and child.
+
+        A frame that moved from one parent to another has an edge for each.
+        """
+        with self._lock:
+            edges = []
+            for child, edge in self._edges.items():
+                stamps: dict[str, list[int]] = {}
+                for stamp_ns, sample in zip(edge.stamps, edge.samples, strict=True):
+                    stamps.setdefault(sample.parent, []).append(stamp_ns)
+                edges += [
+                    TransformEdge(parent, child, edge.static, len(known), known[0], known[-1])
+                    for parent, known in stamps.items()
+                ]
+            return sorted(edges)
 
     def clear(self) -> None:
         """Forget everything, for instance when time jumped back."""
@@ -195,21 +230,22 @@ class TransformTree:
             frame = sample.parent
         return chain
 
-    def _latest_common_time(self, target: str, source: str) -> int:
-        """Return the earliest of the latest stamps of the dynamic edges between two frames."""
-        chains = [self._chain(frame, _Edge.latest) for frame in (source, target)]
-        ancestor = next((frame for frame in chains[1] if frame in chains[0]), None)
+    def _known_span(self, target: str, source: str) -> tuple[int, int] | None:
+        """Return the latest first and the earliest last stamp of the moving edges between."""
+        chains = [self._chain(frame, _Edge.latest) for frame in (target, source)]
+        ancestor = next((frame for frame in chains[0] if frame in chains[1]), None)
         if ancestor is None:
-            raise TransformUnknown(self._disconnected(target, source))
-        latest = []
+            raise TransformUnknown(_disconnected(*chains))
+        moving = []
         for chain in chains:
             for frame in chain:
                 if frame == ancestor:
                     break
-                edge = self._edges[frame]
-                if not edge.static:
-                    latest.append(edge.stamps[-1])
-        return min(latest, default=LATEST)
+                if not self._edges[frame].static:
+                    moving.append(self._edges[frame].stamps)
+        if not moving:
+            return None
+        return max(stamps[0] for stamps in moving), min(stamps[-1] for stamps in moving)
 
     def _lookup_at(self, target: str, source: str, stamp_ns: int) -> Transform:
         def at_stamp(edge: _Edge) -> _Sample | None:
@@ -224,7 +260,7 @@ class TransformTree:
                 top = next(reversed(chain))
                 if top in self._edges:
                     raise self._extrapolation(target, source, stamp_ns, top)
-            raise TransformUnknown(self._disconnected(target, source))
+            raise TransformUnknown(_disconnected(from_target, from_source))
         return _climb(from_target, ancestor).inverse() @ _climb(from_source, ancestor)
 
     def _require_known(self, frame: str) -> None:
@@ -236,13 +272,6 @@ class TransformTree:
         if frame not in self._frames:
             known = ", ".join(sorted(self._frames)) or "none"
             raise TransformUnknown(f"frame {frame!r} does not exist; known frames: {known}")
-
-    def _disconnected(self, target: str, source: str) -> str:
-        roots = [next(reversed(self._chain(frame, _Edge.latest))) for frame in (target, source)]
-        return (
-            f"{target!r} and {source!r} are in two separate trees: the first ends in "
-            f"{roots[0]!r}, the second in {roots[1]!r}; publish a transform that connects them"
-        )
 
     def _extrapolation(
         self, target: str, source: str, stamp_ns: int, child: str
@@ -267,6 +296,17 @@ def _climb(chain: dict[str, _Sample | None], ancestor: str) -> Transform:
             break
         moved = sample.parent_from_child @ moved
     return moved
+
+
+def _disconnected(*chains: dict[str, _Sample | None]) -> str:
+    (target, root_of_target), (source, root_of_source) = (
+        (next(iter(chain)), next(reversed(chain))) for chain in chains
+    )
+    return (
+        f"{target!r} and {source!r} are in two separate trees: the first ends in "
+        f"{root_of_target!r}, the second in {root_of_source!r}; publish a transform that connects "
+        "them"
+    )
 
 
 def _seconds(stamp_ns: int) -> str:
