@@ -8,20 +8,21 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from geometry_msgs.msg import TransformStamped
 from sensor_msgs.msg import CameraInfo
 from tf2_msgs.msg import TFMessage
 
 from embodied_perception.camera import Camera
 from embodied_perception.config import Config
-from embodied_perception.errors import CameraError, FrameError, PerceptionError
+from embodied_perception.errors import CameraError, FrameError, GeometryError, PerceptionError
 from embodied_perception.frame import Frame
 from embodied_perception.geometry import TransformTree
 from embodied_perception.stages.decoding import Decoded
-from embodied_perception.stages.messages import time_ns, transform_from_message
 from embodied_perception.stages.pairing import RESTART_NS, StampPairer
 from embodied_perception.stages.report import Report
 from embodied_perception.stages.sinks import Sink, messages_of, sinks_of
 from embodied_perception.stages.stage import Service, Stage
+from embodied_perception.stages.transforms import TRANSFORM_TOPICS, learn_transform
 from embodied_perception.stages.transports import RAW, Transport, transport_named
 
 #: Pairs that wait for their calibration at the most.
@@ -79,8 +80,7 @@ class StageRunner:
     def sources(self, transports: Mapping[str, Transport] | None = None) -> list[Source]:
         """The topics to listen to; an input's images come raw unless ``transports`` has it."""
         sources = [
-            Source("/tf", TFMessage),
-            Source("/tf_static", TFMessage, latched=True),
+            Source(topic, TFMessage, latched=static) for topic, static in TRANSFORM_TOPICS.items()
         ]
         for image in self.stage.inputs:
             name = image.name
@@ -112,7 +112,8 @@ class StageRunner:
         elif isinstance(decoded, Frame):
             self._waiting.extend(self._pairer.push(source.input_name, decoded.stamp_ns, decoded))
         else:
-            self._learn_transforms(source, decoded)
+            for message in decoded:
+                self._learn_transform(message, source.latched)
         return self._calibrated()
 
     def process(self, ready: FrameSet) -> list[tuple[Sink, Any]]:
@@ -155,18 +156,11 @@ class StageRunner:
             self._cameras.pop(source.input_name, None)
         self.report.drop(reason_of(error), f"{source.topic}: {error}")
 
-    def _learn_transforms(self, source: Source, messages: list[Any]) -> None:
-        for message in messages:
-            parent, child = message.header.frame_id, message.child_frame_id
-            try:
-                parent_from_child = transform_from_message(message)
-                if source.latched:
-                    self.transforms.set_static(parent, child, parent_from_child)
-                else:
-                    stamp_ns = time_ns(message.header.stamp)
-                    self.transforms.set_dynamic(parent, child, stamp_ns, parent_from_child)
-            except PerceptionError as error:
-                self.report.drop("BAD_TRANSFORM", f"{parent} -> {child}: {error}")
+    def _learn_transform(self, message: TransformStamped, static: bool) -> None:
+        try:
+            learn_transform(self.transforms, message, static)
+        except GeometryError as error:
+            self.report.drop("BAD_TRANSFORM", str(error))
 
     def _calibrated(self, patience: int = _WAITING) -> list[FrameSet]:
         """Sets whose cameras are all known; the others wait a little."""
