@@ -1,5 +1,6 @@
-"""Compare results with the truth, and draw the comparison."""
+"""Compare results with the truth, and draw them."""
 
+from embodied_perception.evaluation.frame_plots import plot_frames
 from embodied_perception.evaluation.plots import plot_trajectory
 from embodied_perception.evaluation.trajectory import (
     Trajectory,
@@ -7,4 +8,10 @@ from embodied_perception.evaluation.trajectory import (
     evaluate_trajectory,
 )
 
-__all__ = ["Trajectory", "TrajectoryErrors", "evaluate_trajectory", "plot_trajectory"]
+__all__ = [
+    "Trajectory",
+    "TrajectoryErrors",
+    "evaluate_trajectory",
+    "plot_frames",
+    "plot_trajectory",
+]
