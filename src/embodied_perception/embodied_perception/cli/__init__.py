@@ -1,1 +1,1 @@
-"""The program `perception`, one file a command."""
+"""The program `perception`, one file a command, or a folder where a command is several."""

@@ -24,6 +24,7 @@ COMMANDS = {
     "play": "embodied_perception.cli.play",
     "convert": "embodied_perception.cli.convert",
     "evaluate": "embodied_perception.cli.evaluate",
+    "tf": "embodied_perception.cli.tf",
 }
 
 _EPILOG = """\
@@ -31,6 +32,7 @@ Examples:
   perception convert rgbd_dataset_freiburg1_desk -o desk.mcap
   perception replay desk.mcap -o out.mcap
   perception evaluate odometry out.mcap --reference desk.mcap -o report
+  perception tf tree robot_bag/
   perception COMMAND --help
 """
 

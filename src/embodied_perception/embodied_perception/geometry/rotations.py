@@ -12,7 +12,7 @@ from scipy.spatial.transform import Rotation
 from embodied_perception.errors import GeometryError
 from embodied_perception.geometry.transform import Transform
 
-_ANGLE_LIMIT = 1e4  # beyond, an angle is a mistake, and its rounding no rotation any more
+_ANGLE_LIMIT_RAD = 1e4  # beyond, an angle is a mistake, and its rounding no rotation any more
 
 
 @dataclass(frozen=True)
@@ -58,9 +58,14 @@ class RotationConvention:
         return self._write(rotation)
 
 
+def require_plausible_angles(angles_rad: np.ndarray) -> None:
+    """Raise ValueError for an angle that is a mistake."""
+    if np.abs(angles_rad).max() > _ANGLE_LIMIT_RAD:
+        raise ValueError(f"an angle beyond {_ANGLE_LIMIT_RAD:g} radians")
+
+
 def _from_rpy(angles: np.ndarray) -> np.ndarray:
-    if np.abs(angles).max() > _ANGLE_LIMIT:
-        raise ValueError(f"an angle beyond {_ANGLE_LIMIT:g}")
+    require_plausible_angles(angles)
     return Rotation.from_euler("xyz", angles).as_matrix()
 
 
