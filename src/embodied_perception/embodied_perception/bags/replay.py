@@ -21,11 +21,12 @@ from embodied_perception.stages.decoding import Decoded, Decoder
 from embodied_perception.stages.runner import FrameSet, Source, StageRunner
 from embodied_perception.stages.sinks import Sink
 from embodied_perception.stages.stage import ImageInput, Stage
+from embodied_perception.stages.transforms import TRANSFORM_TOPICS
 from embodied_perception.stages.transports import RAW, Transport, transports_of
 
 _DIAGNOSTICS_TOPIC = "/diagnostics"
 _DIAGNOSTICS_PERIOD_NS = 1_000_000_000
-_SHARED_TOPICS = frozenset(("/tf", "/tf_static"))  # of many, in the recording and here
+_SHARED_TOPICS = frozenset(TRANSFORM_TOPICS)  # of many, in the recording and here
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from typing import Literal
 
 import cv2
@@ -16,6 +16,7 @@ from embodied_perception.imaging.bayer import BILINEAR, demosaic, mosaic
 Target = Literal["RGB", "BGR", "GRAY"]
 
 _TO_8_BIT = 1 / 257  # 65535 becomes 255
+_TO_16_BIT = np.arange(256, dtype=np.uint16) * np.uint16(257)
 
 
 @dataclass(frozen=True)
@@ -38,17 +39,17 @@ class Encoding:
     colors: str
     is_depth: bool = False
 
-    @property
+    @cached_property
     def is_planar(self) -> bool:
         """Whether half as many rows again, of interleaved chroma, follow the rows of luma."""
         return self.colors in ("YUV_NV12", "YUV_NV21")
 
-    @property
+    @cached_property
     def pixel_bytes(self) -> int:
         """Bytes from one pixel of a row to the next."""
         return self.channels * np.dtype(self.dtype).itemsize
 
-    @property
+    @cached_property
     def bayer_pattern(self) -> str:
         """The colours of the first two rows' first two pixels, such as ``RGGB``; else empty."""
         return self.colors.removeprefix("Bayer_") if self.colors.startswith("Bayer_") else ""
@@ -59,6 +60,8 @@ class Encoding:
 
     def require_size(self, width: int, height: int) -> None:
         """Raise :class:`FrameError` where colours are shared by pixels that are not all there."""
+        if not width % 2 and not height % 2:
+            return
         odd_width = (self.colors.startswith("YUV") or self.bayer_pattern) and width % 2
         odd_height = (self.is_planar or self.bayer_pattern) and height % 2
         if odd_width or odd_height:
@@ -115,14 +118,14 @@ def decode(array: np.ndarray, encoding: str, target: Target, method: str = BILIN
         FrameError: the encoding is no picture.
 
     """
-    colors = _picture(encoding).colors
-    if colors == target:
+    known = _picture(encoding)
+    if known.colors == target:
         return array
-    if colors.startswith("Bayer"):
-        return demosaic(array, colors[-4:], target, method)
-    if target == "GRAY" and ENCODINGS[encoding].is_planar:
+    if known.bayer_pattern:
+        return demosaic(array, known.bayer_pattern, target, method)
+    if target == "GRAY" and known.is_planar:
         return array[: len(array) * 2 // 3]
-    return cv2.cvtColor(array, _code(colors, target))
+    return cv2.cvtColor(array, _code(known.colors, target))
 
 
 def encode(array: np.ndarray, source: Literal["RGB", "BGR"], encoding: str) -> np.ndarray:
@@ -142,7 +145,7 @@ def encode(array: np.ndarray, source: Literal["RGB", "BGR"], encoding: str) -> n
         stored = (
             array if known.colors == source else cv2.cvtColor(array, _code(source, known.colors))
         )
-    return stored if known.dtype == "u1" else stored.astype(np.uint16) * np.uint16(257)
+    return stored if known.dtype == "u1" else cv2.LUT(stored, _TO_16_BIT)
 
 
 def to_8_bit(array: np.ndarray) -> np.ndarray:
@@ -156,9 +159,10 @@ def unknown_encoding(got: str, expected: tuple[str, ...]) -> FrameError:
 
 
 def _picture(encoding: str) -> Encoding:
-    if encoding not in PICTURES:
+    known = ENCODINGS.get(encoding)
+    if known is None or not known.colors:
         raise unknown_encoding(encoding, PICTURES)
-    return ENCODINGS[encoding]
+    return known
 
 
 @cache
