@@ -20,6 +20,10 @@ class FrameError(PerceptionError):
         self.reason = reason
 
 
+class SourceError(PerceptionError):
+    """A folder of photos, a video or a camera cannot be read; the message names it."""
+
+
 class GeometryError(PerceptionError):
     """A rigid transform is malformed, or a look-up in the transform tree has no answer."""
 

@@ -12,6 +12,7 @@ from rich.progress import Progress
 from embodied_perception.bags import BagWriter
 from embodied_perception.bags.datasets import FORMATS, Dataset, DatasetOptions, open_dataset
 from embodied_perception.camera.calibration_file import read_camera_info_yaml
+from embodied_perception.cli.problems import show_problems
 from embodied_perception.errors import ConfigError
 
 SUMMARY = "turn a dataset's folder into a bag"
@@ -28,8 +29,6 @@ Examples:
   perception convert rgbd_dataset_freiburg1_desk -o desk.mcap
   perception convert sequences/00 -o kitti.mcap --limit 500 --compressed
 """
-
-_SHOWN_PROBLEMS = 10
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -80,10 +79,7 @@ def run(arguments: argparse.Namespace) -> int:
     start = time.perf_counter()
     message_count = _write(dataset, arguments.output, console)
     seconds = time.perf_counter() - start
-    for problem in dataset.problems[:_SHOWN_PROBLEMS]:
-        console.print(f"[yellow]left out:[/] {problem}", soft_wrap=True, highlight=False)
-    if len(dataset.problems) > _SHOWN_PROBLEMS:
-        console.print(f"[yellow]left out:[/] {len(dataset.problems) - _SHOWN_PROBLEMS} more")
+    show_problems(console, dataset.problems)
     megabytes = arguments.output.stat().st_size / 1e6
     print(
         f"{arguments.output}: {dataset.frame_count} frames, {message_count} messages, "

@@ -23,6 +23,7 @@ COMMANDS = {
     "replay": "embodied_perception.cli.replay",
     "play": "embodied_perception.cli.play",
     "convert": "embodied_perception.cli.convert",
+    "record": "embodied_perception.cli.record",
     "evaluate": "embodied_perception.cli.evaluate",
     "tf": "embodied_perception.cli.tf",
 }

@@ -18,7 +18,7 @@ from embodied_perception.imaging.encodings import (
     to_8_bit,
     unknown_encoding,
 )
-from embodied_perception.imaging.files import is_gray_16, require_whole, size_of
+from embodied_perception.imaging.files import PNG_HEAD, is_gray_16, require_whole, size_of
 from embodied_perception.imaging.limits import require_pixels
 
 # Topics say how an image lies; an EXIF tag in it would turn it away from its camera_info.
@@ -104,10 +104,19 @@ class CompressedPixels:
     def __init__(self, data: np.ndarray) -> None:
         self.data = data
 
+    def require_whole(self) -> None:
+        """Raise :class:`FrameError` where the file's end is missing."""
+        require_whole(self.data)
+
     @property
     def resolution_wh(self) -> tuple[int, int]:
         """Width and height as the file's head says, pixels."""
         return size_of(self.data)
+
+    @property
+    def is_png(self) -> bool:
+        """Whether it is a PNG file."""
+        return self.data[:8].tobytes() == PNG_HEAD
 
     @property
     def is_depth(self) -> bool:
