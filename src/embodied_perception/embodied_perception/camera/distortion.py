@@ -51,6 +51,23 @@ def distorts(model: str, D: np.ndarray) -> bool:
     return model == "equidistant" or bool(D.any())
 
 
+def distort_jacobian(
+    model: str, D: np.ndarray, x: np.ndarray, y: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Differentiate :func:`distort` for points (N,), by the points and by the coefficients.
+
+    Returns:
+        (N, 2, 2), rows u and v, columns x and y; and (N, 2, n), columns as in ``D``.
+
+    """
+    if model == "equidistant":
+        return _equidistant_jacobian(D, x, y), _equidistant_slopes(x, y)
+    s = x * x + y * y
+    ux, uy, vx, vy = _brown_jacobian(D, x, y, s)
+    by_point = np.stack([np.stack([ux, uy], -1), np.stack([vx, vy], -1)], 1)
+    return by_point, _brown_slopes(D, x, y, s)[..., : len(D)]
+
+
 def undistort(model: str, D: np.ndarray, xy: np.ndarray) -> np.ndarray:
     """Invert :func:`distort` for points (..., 2) float64; NaN where nothing maps there."""
     if model == "equidistant":
@@ -123,6 +140,22 @@ def _brown_jacobian(
     )
 
 
+def _brown_slopes(D: np.ndarray, x: np.ndarray, y: np.ndarray, s: np.ndarray) -> np.ndarray:
+    """Differentiate :func:`_brown` by its 12 coefficients: (N, 2, 12)."""
+    k1, k2, _, _, k3, k4, k5, k6 = _padded(D)[:8].tolist()
+    below = 1 + s * (k4 + s * (k5 + s * k6))
+    radial = (1 + s * (k1 + s * (k2 + s * k3))) / below
+    above_slopes = np.stack([s, s**2, s**3], -1) / below[:, None]
+    scale_slopes = np.concatenate([above_slopes, -radial[:, None] * above_slopes], -1)
+    slopes = np.zeros((len(x), 2, 12))
+    slopes[:, :, [0, 1, 4, 5, 6, 7]] = np.stack([x, y], -1)[:, :, None] * scale_slopes[:, None]
+    slopes[:, 0, 2], slopes[:, 0, 3] = 2 * x * y, s + 2 * x * x
+    slopes[:, 1, 2], slopes[:, 1, 3] = s + 2 * y * y, 2 * x * y
+    slopes[:, 0, 8], slopes[:, 0, 9] = s, s**2
+    slopes[:, 1, 10], slopes[:, 1, 11] = s, s**2
+    return slopes
+
+
 def _undistort_brown(model: str, D: np.ndarray, xy: np.ndarray) -> np.ndarray:
     """Newton's method on the two coordinates, kept inside of the invertible disc."""
     wanted = xy.reshape(-1, 2)
@@ -168,6 +201,29 @@ def _equidistant_scale(D: np.ndarray, radius: np.ndarray) -> np.ndarray:
     s = angle * angle
     bent = angle * (1 + s * (k1 + s * (k2 + s * (k3 + s * k4))))
     return np.divide(bent, radius, out=np.ones_like(radius), where=~(radius <= 1e-8))
+
+
+def _equidistant_jacobian(D: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Differentiate u = x b(a) / r, with the angle a = atan r: (N, 2, 2)."""
+    radius = np.hypot(x, y)
+    scale = _equidistant_scale(D, radius)
+    bend_slope = _equidistant_polynomial(D).deriv()(np.arctan(radius)) / (1 + radius * radius)
+    # d scale / dr over r; at the axis the bend is straight, and the scale is 1.
+    safe = np.where(radius > 1e-8, radius, 1.0)
+    growth = np.where(radius > 1e-8, (bend_slope - scale) / safe**2, 0.0)
+    xy = np.stack([x, y], -1)
+    return scale[:, None, None] * np.eye(2) + growth[:, None, None] * (
+        xy[:, :, None] * xy[:, None, :]
+    )
+
+
+def _equidistant_slopes(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Differentiate by the coefficients, in which the bend is linear: (N, 2, 4)."""
+    radius = np.hypot(x, y)
+    angle = np.arctan(radius)
+    unit = np.stack([x, y], -1) / np.maximum(radius, 1e-8)[:, None]
+    powers = angle[:, None] ** np.array([3, 5, 7, 9])
+    return unit[:, :, None] * powers[:, None, :]
 
 
 def _undistort_equidistant(D: np.ndarray, xy: np.ndarray) -> np.ndarray:

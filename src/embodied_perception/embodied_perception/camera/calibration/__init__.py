@@ -1,0 +1,1 @@
+"""Cameras calibrated from views of a board."""
