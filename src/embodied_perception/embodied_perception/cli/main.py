@@ -25,6 +25,7 @@ COMMANDS = {
     "convert": "embodied_perception.cli.convert",
     "record": "embodied_perception.cli.record",
     "evaluate": "embodied_perception.cli.evaluate",
+    "calibrate": "embodied_perception.cli.calibrate",
     "tf": "embodied_perception.cli.tf",
 }
 

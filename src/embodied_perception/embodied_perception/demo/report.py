@@ -11,6 +11,7 @@ import numpy as np
 from embodied_perception.bags import BagReader
 from embodied_perception.errors import BagError
 from embodied_perception.evaluation import TrajectoryErrors
+from embodied_perception.evaluation.page import Illustration, write_page, write_picture
 from embodied_perception.frame import Frame
 from embodied_perception.stages.image_messages import frame_from_compressed
 
@@ -18,31 +19,23 @@ _FEATURES_TOPIC = "/odometry/features/compressed"
 _COLUMNS, _ROWS = 4, 3
 _TILE_WH = (400, 300)
 
-_PAGE = """\
-<!doctype html>
-<html lang="en"><meta charset="utf-8"><title>{title}</title>
-<style>
-body {{ font: 16px/1.5 system-ui, sans-serif; max-width: 68rem; margin: 2rem auto; padding: 0 1rem;
-  color: #222; background: #fff }}
-img {{ width: 100%; border-radius: 6px }}
-table {{ border-collapse: collapse }} td {{ padding: .15rem 1.2rem .15rem 0 }}
-td + td {{ text-align: right; font-variant-numeric: tabular-nums }}
-figure {{ margin: 2rem 0 }} figcaption {{ color: #666 }} code {{ background: #f3f3f3 }}
-</style>
-<h1>{title}</h1>
-<p>{summary}</p>
-<table>{rows}</table>
-<figure><img src="trajectory.png" alt="trajectory against ground truth">
-<figcaption>The estimated path over the true one, and its error over time.</figcaption></figure>
-<figure><img src="features.jpg" alt="tracked features">
-<figcaption>Features on one frame: green ones agree with the pose, red ones do not.</figcaption>
-</figure>
-<figure><img src="contact_sheet.jpg" alt="frames of the whole run">
-<figcaption>The whole run, with the features of each frame.</figcaption></figure>
+_SUMMARY = (
+    "A recorded RGB-D camera moves through a room. Its images went over ROS topics to the odometry "
+    "node; what the node said was recorded and compared with the truth."
+)
+_ILLUSTRATIONS = (
+    Illustration(
+        "trajectory.png", "The estimated path over the true one, and its error over time."
+    ),
+    Illustration(
+        "features.jpg", "Features on one frame: green ones agree with the pose, red ones do not."
+    ),
+    Illustration("contact_sheet.jpg", "The whole run, with the features of each frame."),
+)
+_CLOSING = """\
 <p>Everything that was said on the graph is in <code>{bag}</code>: open it in Foxglove, or play it
 with <code>./run perception play {bag}</code> and look at it in RViz with
 <code>config/rviz/perception.rviz</code>.</p>
-</html>
 """
 
 
@@ -62,29 +55,19 @@ def write_report(
     """
     frames = _feature_frames(bag_path)
     middle = frames[len(frames) // 2].rgb
-    _write_jpeg(folder / "features.jpg", middle)
-    _write_jpeg(folder / "contact_sheet.jpg", contact_sheet(frames))
-    _write_jpeg(folder / "overview.jpg", _overview(middle, folder / "trajectory.png"))
+    write_picture(folder / "features.jpg", middle)
+    write_picture(folder / "contact_sheet.jpg", contact_sheet(frames))
+    write_picture(folder / "overview.jpg", _overview(middle, folder / "trajectory.png"))
     figures = {
         "position error (ATE, RMSE)": f"{errors.ate_rmse_m * 100:.2f} cm",
         "path": f"{errors.path_length_m:.2f} m",
         "drift": "-" if errors.drift_percent is None else f"{errors.drift_percent:.2f} %",
         "frames": " + ".join(f"{count} {state}" for state, count in states.items()),
     }
-    rows = "".join(
-        f"<tr><td>{html.escape(name)}</td><td>{html.escape(value)}</td></tr>"
-        for name, value in figures.items()
-    )
     page = folder / "index.html"
-    page.write_text(
-        _PAGE.format(
-            title="Visual odometry, live on ROS topics",
-            summary="A recorded RGB-D camera moves through a room. Its images went over ROS topics "
-            "to the odometry node; what the node said was recorded and compared with the truth.",
-            rows=rows,
-            bag=html.escape(str(bag_path)),
-        )
-    )
+    closing = _CLOSING.format(bag=html.escape(str(bag_path)))
+    title = "Visual odometry, live on ROS topics"
+    write_page(page, title, _SUMMARY, figures, _ILLUSTRATIONS, closing_html=closing)
     return page
 
 
@@ -127,9 +110,3 @@ def _overview(features_rgb: np.ndarray, trajectory_path: Path) -> np.ndarray:
         interpolation=cv2.INTER_AREA,
     )
     return np.hstack((features_rgb, trajectory_rgb))
-
-
-def _write_jpeg(path: Path, image_rgb: np.ndarray) -> None:
-    bgr = cv2.cvtColor(image_rgb, cv2.COLOR_RGB2BGR)
-    if not cv2.imwrite(str(path), bgr, [cv2.IMWRITE_JPEG_QUALITY, 88]):
-        raise BagError(f"{path}: cannot write")

@@ -3,11 +3,22 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 ItemT = TypeVar("ItemT")
+
+
+class Stamped(Protocol):
+    """What was taken at a time."""
+
+    @property
+    def stamp_ns(self) -> int:
+        """When."""
+
+
+StampedT = TypeVar("StampedT", bound=Stamped)
 
 #: A stamp that goes back by less is a straggler and is dropped; by more, time has started anew
 #: (a bag that loops, a simulation that was reset).
@@ -149,3 +160,18 @@ class StampPairer(Generic[ItemT]):
             stream.queue.popleft()
             others = [other for other in self._streams if not self._streams[other].queue]
             self._drop("UNPAIRED", f"{name} comes, but {' and '.join(others) or 'no partner'} not")
+
+
+def sets_of(
+    items: Iterable[tuple[str, StampedT]],
+    names: Sequence[str],
+    tolerance_ns: int,
+    drop: Callable[[str, str], None],
+) -> Iterator[tuple[StampedT, ...]]:
+    """Yield what belongs to one moment, in the order of ``names``; arguments as `StampPairer`'s."""
+    pairer: StampPairer[StampedT] = StampPairer(names, tolerance_ns, drop)
+    for name, item in items:
+        for _, found in pairer.push(name, item.stamp_ns, item):
+            yield tuple(found[each] for each in names)
+    for _, found in pairer.finish():
+        yield tuple(found[each] for each in names)

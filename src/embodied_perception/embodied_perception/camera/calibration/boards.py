@@ -83,6 +83,14 @@ class Board(ABC):
         """The board as it is printed, (H, W) uint8; the first point is at :meth:`origin_px`."""
 
     @property
+    def symmetries(self) -> list[np.ndarray]:
+        """Every order (P,) of the points in which the board looks the same; at least their own.
+
+        A turned image of such a board gives its points in another order, and nothing tells which.
+        """
+        return [np.arange(len(self.points))]
+
+    @property
     @abstractmethod
     def what(self) -> str:
         """The board in words, for errors: what is counted, and how many there are."""
@@ -130,21 +138,26 @@ class Chessboard(Board):
         spacing_px = min(np.linalg.norm(np.diff(grid, axis=a), axis=2).min() for a in (0, 1))
         reach = int(np.clip(_REACH * spacing_px, *_REACH_PX))
         cv2.cornerSubPix(gray, corners, (reach, reach), (-1, -1), _REFINED)
-        seen = self._all_seen(corners)
-        if _begins_at_white(gray, seen.pixels.reshape(self.rows, self.columns, 2)):
-            seen = Detection(seen.ids, seen.pixels[::-1].copy())
-        return seen
+        grid = corners.reshape(self.rows, self.columns, 2)
+        if _begins_at_white(gray, grid):
+            quarters = 1 if self.columns == self.rows and self.columns % 2 else 2
+            grid = np.rot90(grid, quarters)
+        return self._all_seen(np.ascontiguousarray(grid))
 
     @property
-    def looks_the_same_upside_down(self) -> bool:
-        """Whether nothing tells which of two opposite corners is the first."""
-        return (self.columns + self.rows) % 2 == 0
+    def symmetries(self) -> list[np.ndarray]:
+        """Half a turn, or a quarter, where the squares' colours come out the same."""
+        is_square = self.columns == self.rows
+        if is_square and self.columns % 2 == 0:
+            return _turned(self.columns, self.rows, 1)
+        return _turned(self.columns, self.rows, 2 if (self.columns + self.rows) % 2 == 0 else 4)
 
     def picture(self, square_px: int) -> np.ndarray:
         """Black squares, the first one in the upper left corner."""
         columns, rows = np.arange(self.columns + 1), np.arange(self.rows + 1)
         white = (columns[None] + rows[:, None]) % 2 == 1
-        return _framed(np.kron(white, np.ones((square_px, square_px))) * 255, square_px)
+        squares = white.astype(np.uint8) * 255
+        return _framed(squares.repeat(square_px, axis=0).repeat(square_px, axis=1), square_px)
 
     def origin_px(self, square_px: int) -> np.ndarray:
         """The first inner corner is a square inside of the pattern."""
@@ -169,6 +182,13 @@ class CircleGrid(Board):
             moved = np.repeat(np.arange(self.rows) % 2, self.columns)
             points[:, 0] = 2 * points[:, 0] + moved * self.square_m
         return points
+
+    @property
+    def symmetries(self) -> list[np.ndarray]:
+        """A quarter or half a turn; of an asymmetric grid, half a turn if its rows are even."""
+        if self.asymmetric:
+            return _turned(self.columns, self.rows, 4 if self.rows % 2 else 2)
+        return _turned(self.columns, self.rows, 1 if self.columns == self.rows else 2)
 
     @property
     def what(self) -> str:
@@ -293,6 +313,12 @@ def _lattice(columns: int, rows: int, square_m: float) -> np.ndarray:
     return points
 
 
+def _turned(columns: int, rows: int, quarters: int) -> list[np.ndarray]:
+    """The orders of a lattice's points after each so many quarter turns."""
+    places = np.arange(rows * columns).reshape(rows, columns)
+    return [np.rot90(places, turn).ravel() for turn in range(0, 4, quarters)]
+
+
 def _framed(pattern: np.ndarray, square_px: int) -> np.ndarray:
     margin = round(_MARGIN_SQUARES * square_px)
-    return np.pad(pattern.astype(np.uint8), margin, constant_values=255)
+    return np.pad(pattern, margin, constant_values=255)

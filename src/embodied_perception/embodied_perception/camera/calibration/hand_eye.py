@@ -79,7 +79,7 @@ def calibrate_hand_eye(
             f"hand-eye calibration: images are {width}x{height}, the camera is calibrated for "
             f"{camera.width}x{camera.height}"
         )
-    kept, poses = list(views), list(anchor_from_parent)
+    kept, poses = _in_one_order(camera, views, anchor_from_parent), list(anchor_from_parent)
     rejected: list[tuple[str, str]] = []
     while True:
         if len(kept) < LEAST_VIEWS:
@@ -105,6 +105,29 @@ def calibrate_hand_eye(
     ]
     sigmas = _sigmas(solution.jac, solution.fun, [2 * len(view.pixels) for view in kept])
     return HandEyeCalibration(parent_from_camera, anchor_from_board, sigmas, calibrated, rejected)
+
+
+def _in_one_order(
+    camera: Camera, views: Sequence[View], anchor_from_parent: Sequence[Transform]
+) -> list[View]:
+    """Order the points of a board that looks the same from several sides as the robot turned.
+
+    However the camera is fixed, it turns by the angle by which the robot does.
+    """
+    if len(views[0].variants()) == 1:
+        return list(views)
+
+    def turn(before: Transform, after: Transform) -> float:
+        return float(np.linalg.norm((before.inverse() @ after).rotation_vector))
+
+    first = pose_of_board(camera, views[0]).inverse()
+    ordered = []
+    for view, pose in zip(views, anchor_from_parent, strict=True):
+        told = turn(anchor_from_parent[0], pose)
+        variants = view.variants()
+        seen = [turn(first, pose_of_board(camera, each).inverse()) for each in variants]
+        ordered.append(variants[int(np.abs(np.array(seen) - told).argmin())])
+    return ordered
 
 
 class _Problem:

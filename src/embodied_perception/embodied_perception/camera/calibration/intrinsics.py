@@ -202,7 +202,7 @@ def first_guess(views: Sequence[View], resolution_wh: tuple[int, int], model: st
 
     """
     width, height = resolution_wh
-    some = spread(views, _GUESSED_VIEWS)
+    some = [views[place] for place in spread(views, _GUESSED_VIEWS)]
     diagonal = math.hypot(width, height)
     guesses = [part * diagonal for part in _FOCAL_GUESSES]
     by_homographies = _focal_by_homographies(some, resolution_wh)

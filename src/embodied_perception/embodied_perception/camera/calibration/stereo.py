@@ -80,6 +80,7 @@ def calibrate_stereo(
             f"stereo calibration: both cameras saw the board in {len(pairs)} pairs, expected "
             f"{LEAST_VIEWS} at least, and better 15"
         )
+    pairs = [(left, _in_order_of(left, right)) for left, right in pairs]
     alone = [calibrate_camera([pair[side] for pair in pairs], model) for side in (0, 1)]
     bad = {name for each in alone for name, _ in each.rejected}
     rejected = [each for calibration in alone for each in calibration.rejected]
@@ -124,6 +125,19 @@ def calibrate_stereo(
         of_side(1, right),
         rejected,
     )
+
+
+def _in_order_of(left: View, right: View) -> View:
+    """The right view with its points ordered as the left one's: both cameras are about upright."""
+
+    def agreement(view: View) -> float:
+        _, mine, other = np.intersect1d(left.detection.ids, view.detection.ids, return_indices=True)
+        if not mine.size:
+            return 0.0
+        sides = left.pixels[mine], view.pixels[other]
+        return float(np.prod([side - side.mean(axis=0) for side in sides], axis=0).sum())
+
+    return max(right.variants(), key=agreement)
 
 
 _POSE = ("x", "y", "z", "rx", "ry", "rz")

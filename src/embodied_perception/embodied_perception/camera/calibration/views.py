@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import cv2
@@ -12,7 +12,11 @@ import numpy as np
 from embodied_perception.camera.calibration.boards import Board, Detection
 
 GRID = (12, 9)  # columns and rows of the cells by which coverage is counted
-_STEADY = 0.004  # of the image's diagonal: what moves more between two images is blurred or sheared
+# What moves faster, in parts of the image's diagonal a second, is blurred, or sheared by a rolling
+# shutter: at VGA it is 24 px/s, which are 0.7 px in the 30 ms that such a shutter takes.
+_STEADY = 0.03
+#: Images farther apart say nothing of the motion in each of them.
+NEIGHBOURS_NS = 500_000_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,6 +48,16 @@ class View:
         """Where they are (N, 2)."""
         return self.detection.pixels
 
+    def variants(self) -> list[View]:
+        """The view with its points in each order in which the board looks the same."""
+        symmetries = self.board.symmetries
+        if len(symmetries) == 1:
+            return [self]
+        return [
+            replace(self, detection=Detection(self.detection.ids, self.pixels[order]))
+            for order in symmetries
+        ]
+
     @cached_property
     def outline(self) -> np.ndarray:
         """The corners around all of the board's points (4, 2) as seen, in parts of the width.
@@ -64,29 +78,30 @@ class View:
 
 
 def moves(before: View, after: View) -> bool:
-    """Whether the board moved more between two images in a row than a sharp image allows."""
+    """Whether the board moved faster between two neighbouring images than a sharp one allows."""
     _, mine, other = np.intersect1d(before.detection.ids, after.detection.ids, return_indices=True)
-    if not mine.size:
+    seconds = (after.stamp_ns - before.stamp_ns) * 1e-9
+    if not mine.size or seconds <= 0:
         return True
-    shift = np.median(np.linalg.norm(before.pixels[mine] - after.pixels[other], axis=1))
-    return bool(shift > _STEADY * np.hypot(*after.resolution_wh))
+    shifts = np.linalg.norm(before.pixels[mine] - after.pixels[other], axis=1)
+    return bool(np.median(shifts) > _STEADY * np.hypot(*after.resolution_wh) * seconds)
 
 
-def spread(views: Sequence[View], count: int) -> list[View]:
-    """Choose views that differ most: in place, size and tilt, all of which the outline shows.
+def spread(views: Sequence[View], count: int) -> list[int]:
+    """Return the places of views that differ most: in place, size and tilt, as outlines show.
 
     Farthest-point sampling (T. Gonzalez, 1985): each next one is the one farthest from its nearest
     among those chosen, beginning with the one that shows most points.
     """
     if len(views) <= count:
-        return list(views)
+        return list(range(len(views)))
     outlines = np.stack([view.outline.ravel() for view in views])
     chosen = [int(np.argmax([len(view.pixels) for view in views]))]
     nearest = np.linalg.norm(outlines - outlines[chosen[0]], axis=1)
     while len(chosen) < count:
         chosen.append(int(nearest.argmax()))
         nearest = np.minimum(nearest, np.linalg.norm(outlines - outlines[chosen[-1]], axis=1))
-    return [views[place] for place in sorted(chosen)]
+    return sorted(chosen)
 
 
 @dataclass(frozen=True, eq=False)
