@@ -24,6 +24,8 @@ Render a furnished room with named, coloured objects as an RGB-D recording with 
   python tools/demo_room heldout                    write out/rooms/heldout.mcap
   python tools/demo_room 42 --preview look.png      look at the random room of seed 42
   python tools/demo_room --list                     colour-object pairs of each room
+  python tools/demo_room --calibration              a chessboard in the room, seen by a pair of
+                                                    cameras on a moving hand, to calibrate by
 
 Needs the development dependency group 'render' (MuJoCo) and, without a display, EGL
 (Debian: libegl1 libgl1-mesa-dri). A bag needs the workspace's ROS: prefix ./run shell -c '...'.
@@ -62,6 +64,9 @@ def main() -> int:
     parser.add_argument("-o", "--output", type=Path, help="the bag; default out/rooms/ROOM.mcap")
     parser.add_argument("--preview", type=Path, metavar="PNG", help="write a contact sheet, no bag")
     parser.add_argument(
+        "--calibration", action="store_true", help="write the recording to calibrate cameras by"
+    )
+    parser.add_argument(
         "--list", action="store_true", help="print the colour-object pairs of the rooms"
     )
     arguments = parser.parse_args()
@@ -74,6 +79,16 @@ def main() -> int:
         parser.error("MuJoCo is not installed; install it: pip install --group render")
 
     from rich.progress import track
+
+    if arguments.calibration:
+        from demo_room.calibration import render_stops, write_calibration_bag
+        from demo_room.rig import STOPS
+
+        output = arguments.output or Path("out/rooms") / f"{room.name}_calibration.mcap"
+        taken = track(render_stops(room), f"Rendering {room.name}", total=STOPS)
+        write_calibration_bag(output, taken)
+        print(f"{output}: {output.stat().st_size / 1e6:.1f} MB")
+        return 0
 
     from demo_room.path import FRAMES
     from demo_room.render import render

@@ -12,10 +12,11 @@ import numpy as np
 from scipy.spatial.transform import Rotation
 
 from demo_room.palette import CLASSES, UNLABELLED
+from demo_room.parts import Part
 from demo_room.path import BASE_FROM_CAMERA, RATE_HZ, world_from_base
 from demo_room.room import Room
 from demo_room.sensor import camera_picture, measured_depth_mm
-from demo_room.world import World, build
+from demo_room.world import build
 from embodied_perception.camera.model import Camera
 from embodied_perception.geometry.transform import Transform
 
@@ -64,34 +65,46 @@ class View:
 class Painter:
     """Draws the parts of a world as seen from a pose. Close it when done."""
 
-    def __init__(self, world: World, size_xyz: tuple[float, float, float]) -> None:
+    def __init__(
+        self,
+        parts: list[Part],
+        size_xyz: tuple[float, float, float],
+        camera: Camera = CAMERA,
+        supersampling: int = SUPERSAMPLING,
+    ) -> None:
         os.environ.setdefault("MUJOCO_GL", "egl")
         import mujoco
 
         from demo_room.scene import compile_scene
 
-        fovy = 2 * np.degrees(np.arctan(CAMERA.height / 2 / CAMERA.fy))
-        self._model = compile_scene(world.parts, size_xyz, fovy)
+        self._size_wh = camera.resolution_wh
+        fine_wh = (camera.width * supersampling, camera.height * supersampling)
+        fovy = 2 * np.degrees(np.arctan(camera.height / 2 / camera.fy))
+        self._model = compile_scene(parts, size_xyz, fovy, fine_wh)
         self._data: mujoco.MjData = mujoco.MjData(self._model)
-        width, height = CAMERA.width, CAMERA.height
-        self._fine = mujoco.Renderer(self._model, height * SUPERSAMPLING, width * SUPERSAMPLING)
-        self._exact = mujoco.Renderer(self._model, height, width)
+        self._fine = mujoco.Renderer(self._model, fine_wh[1], fine_wh[0])
+        self._exact = mujoco.Renderer(self._model, camera.height, camera.width)
         self._forward = mujoco.mj_forward
 
-    def view(self, world_from_camera: Transform) -> View:
-        """Draw from a camera in optical axes; MuJoCo's cameras look along -z with y up."""
+    def picture(self, world_from_camera: Transform) -> np.ndarray:
+        """Draw the supersampled colours alone, RGB, from a camera in optical axes."""
+        # MuJoCo's cameras look along -z with y up.
         rotation = world_from_camera.rotation @ np.diag([1.0, -1.0, -1.0])
         self._model.cam_pos[0] = world_from_camera.translation
         self._model.cam_quat[0] = np.roll(Rotation.from_matrix(rotation).as_quat(), 1)
         self._forward(self._model, self._data)
         self._fine.update_scene(self._data, 0)
-        fine = self._fine.render()
+        return self._fine.render()
+
+    def view(self, world_from_camera: Transform) -> View:
+        """Draw all that is known, from a camera in optical axes."""
+        fine = self.picture(world_from_camera)
         self._exact.update_scene(self._data, 0)
         self._exact.enable_depth_rendering()
         depth_m = self._exact.render().copy()
         self._exact.enable_segmentation_rendering()
         part_index = self._exact.render()[..., 0].copy()
-        color = cv2.resize(fine, (CAMERA.width, CAMERA.height), interpolation=cv2.INTER_AREA)
+        color = cv2.resize(fine, self._size_wh, interpolation=cv2.INTER_AREA)
         return View(color, depth_m, part_index)
 
     def close(self) -> None:
@@ -103,7 +116,7 @@ class Painter:
 def render(room: Room, step: int = 1) -> Iterator[RenderedFrame]:
     """Draw every ``step``-th frame of the room's path."""
     world = build(room)
-    painter = Painter(world, room.size_xyz)
+    painter = Painter(world.parts, room.size_xyz)
     class_of_part = np.array(
         [CLASSES.index(p.class_name) for p in world.parts] + [UNLABELLED], np.uint8
     )

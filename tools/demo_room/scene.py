@@ -12,17 +12,22 @@ NEAR_M, FAR_M = 0.05, 20.0
 
 
 def compile_scene(
-    parts: list[Part], size_xyz: tuple[float, float, float], vertical_fov_deg: float
+    parts: list[Part],
+    size_xyz: tuple[float, float, float],
+    vertical_fov_deg: float,
+    largest_wh: tuple[int, int],
 ) -> mujoco.MjModel:
-    """Return the model; geom i is ``parts[i]`` and camera 0 is free to be moved."""
+    """Return the model; geom i is ``parts[i]`` and camera 0 is free to be moved.
+
+    ``largest_wh`` is the largest picture that will be drawn.
+    """
     spec = mujoco.MjSpec()
     spec.stat.extent = 1.0
     spec.stat.center = (0, 0, 0)
     spec.visual.map.znear, spec.visual.map.zfar = NEAR_M, FAR_M
     spec.visual.quality.shadowsize = 4096
     spec.visual.quality.offsamples = 0
-    spec.visual.global_.offwidth = 1280
-    spec.visual.global_.offheight = 960
+    spec.visual.global_.offwidth, spec.visual.global_.offheight = largest_wh
     spec.visual.headlight.ambient = (0.46, 0.46, 0.47)
     spec.visual.headlight.diffuse = (0.1, 0.1, 0.1)
     spec.visual.headlight.specular = (0, 0, 0)

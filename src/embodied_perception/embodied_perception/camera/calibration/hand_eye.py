@@ -22,6 +22,7 @@ from embodied_perception.camera.calibration.intrinsics import (
     pose_of_board,
     worst_view,
 )
+from embodied_perception.camera.calibration.uncertainty import pose_sigmas
 from embodied_perception.camera.calibration.views import View
 from embodied_perception.camera.model import Camera
 from embodied_perception.errors import CameraError
@@ -38,8 +39,7 @@ class HandEyeCalibration:
     Attributes:
         parent_from_camera: pose of the camera in the frame that it is fixed to.
         anchor_from_board: pose of the board in the frame that it is fixed to.
-        sigmas: of parent_from_camera: x, y, z in metres, rx, ry, rz in radians; a small motion
-            that comes after it.
+        sigmas: of parent_from_camera (see :func:`pose_sigmas`), for the intrinsics as given.
         views: those that were used.
         rejected: (name, why) of those that were not.
 
@@ -103,7 +103,9 @@ def calibrate_hand_eye(
         CalibratedView(view, problem.camera_from_board(solution.x, place), each)
         for place, (view, each) in enumerate(zip(kept, residuals, strict=True))
     ]
-    sigmas = _sigmas(solution.jac, solution.fun, [2 * len(view.pixels) for view in kept])
+    sizes = [2 * len(view.pixels) for view in kept]
+    covariance = _covariance(solution.jac, solution.fun, sizes)
+    sigmas = pose_sigmas(parent_from_camera, covariance[:6, :6])
     return HandEyeCalibration(parent_from_camera, anchor_from_board, sigmas, calibrated, rejected)
 
 
@@ -209,8 +211,8 @@ def _require_turns(poses: Sequence[Transform]) -> None:
         )
 
 
-def _sigmas(jacobian: np.ndarray, residuals: np.ndarray, sizes: Sequence[int]) -> dict[str, float]:
-    """Standard deviations, with each view as one cluster of errors (see ``bundle``)."""
+def _covariance(jacobian: np.ndarray, residuals: np.ndarray, sizes: Sequence[int]) -> np.ndarray:
+    """Covariance (12, 12) of the unknowns, with each view as one cluster of errors (``bundle``)."""
     ends = np.cumsum(sizes)[:-1]
     pulls = np.stack(
         [
@@ -220,5 +222,4 @@ def _sigmas(jacobian: np.ndarray, residuals: np.ndarray, sizes: Sequence[int]) -
     )
     moves = np.linalg.solve(jacobian.T @ jacobian, pulls.T)
     count = len(sizes)
-    deviations = np.sqrt(np.diag(moves @ moves.T) * count / (count - 1))
-    return dict(zip(("x", "y", "z", "rx", "ry", "rz"), deviations[:6].tolist(), strict=True))
+    return moves @ moves.T * count / (count - 1)

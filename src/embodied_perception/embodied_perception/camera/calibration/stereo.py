@@ -19,6 +19,7 @@ from embodied_perception.camera.calibration.intrinsics import (
     sigmas_of,
     worst_view,
 )
+from embodied_perception.camera.calibration.uncertainty import POSE_NAMES, pose_sigmas
 from embodied_perception.camera.calibration.views import View
 from embodied_perception.camera.model import Camera
 from embodied_perception.camera.rectification import rectify_pair
@@ -33,8 +34,8 @@ class StereoCalibration:
     Attributes:
         left: the left camera, with R and P of the rectified pair.
         right: the right camera, likewise; P holds the baseline.
-        right_from_left: pose of the left camera in the right camera's frame.
-        sigmas: of right_from_left: x, y, z in metres, rx, ry, rz in radians.
+        left_from_right: pose of the right camera in the left camera's frame.
+        sigmas: of left_from_right (see :func:`pose_sigmas`).
         left_calibration: the intrinsics of the left camera, with the views of both.
         right_calibration: of the right camera.
         rejected: (name, why) of views that were not used.
@@ -43,7 +44,7 @@ class StereoCalibration:
 
     left: Camera
     right: Camera
-    right_from_left: Transform
+    left_from_right: Transform
     sigmas: dict[str, float]
     left_calibration: CameraCalibration
     right_calibration: CameraCalibration
@@ -59,7 +60,7 @@ class StereoCalibration:
     @property
     def baseline_m(self) -> float:
         """Distance between the cameras."""
-        return float(np.linalg.norm(self.right_from_left.translation))
+        return float(np.linalg.norm(self.left_from_right.translation))
 
 
 def calibrate_stereo(
@@ -113,14 +114,19 @@ def calibrate_stereo(
                 sides[side], result.rig.rig_from_board, residuals, strict=True
             )
         ]
-        sigmas = {n: v for n, v in sigmas_of(result, side).items() if n not in _POSE}
+        sigmas = {n: v for n, v in sigmas_of(result, side).items() if n not in POSE_NAMES}
         return CameraCalibration(camera, sigmas, views, rejected, alone[side].remarks)
 
+    left_from_right = right_from_left.inverse()
+    motion = [result.names.index(f"1.{name}") for name in POSE_NAMES]
+    # What comes after the one pose is, seen from the other camera, what comes after the inverse.
+    axes = left_from_right.adjoint
+    covariance = axes @ result.covariance[np.ix_(motion, motion)] @ axes.T
     return StereoCalibration(
         left,
         right,
-        right_from_left,
-        {name: sigma for name, sigma in sigmas_of(result, 1).items() if name in _POSE},
+        left_from_right,
+        pose_sigmas(left_from_right, covariance),
         of_side(0, left),
         of_side(1, right),
         rejected,
@@ -138,9 +144,6 @@ def _in_order_of(left: View, right: View) -> View:
         return float(np.prod([side - side.mean(axis=0) for side in sides], axis=0).sum())
 
     return max(right.variants(), key=agreement)
-
-
-_POSE = ("x", "y", "z", "rx", "ry", "rz")
 
 
 def _first_guess(cameras: tuple[Camera, Camera], sides: Sequence[Sequence[View]]) -> Rig:

@@ -15,8 +15,8 @@ from embodied_perception.errors import CameraError, ConfigError
 from embodied_perception.geometry import Transform
 
 _EXTRINSICS_HEAD = """\
-# Where {child} is. For a camera node: ros2 launch embodied_perception_bringup camera.launch.py
-# params_file:=THIS_FILE, or its lines in config/camera.yaml.
+# Where {child} is, for the camera node:
+# ros2 launch embodied_perception_bringup camera.launch.py params_file:=THIS_FILE
 """
 
 

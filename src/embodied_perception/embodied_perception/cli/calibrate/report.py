@@ -107,7 +107,7 @@ def write_stereo_report(
     content = {name: camera_json(side) for name, side in zip(names, sides, strict=True)}
     content["pair"] = {
         "rms_px": calibration.rms_px,
-        "right_from_left": transform_json(calibration.right_from_left),
+        "left_from_right": transform_json(calibration.left_from_right),
         "baseline_m": calibration.baseline_m,
         "sigmas": calibration.sigmas,
     }
@@ -174,7 +174,7 @@ def stereo_figures(calibration: StereoCalibration) -> dict[str, str]:
     return {
         "reprojection error (RMS)": f"{calibration.rms_px:.3f} px",
         "baseline": f"{calibration.baseline_m * 1e3:.2f} mm",
-        **_pose_figures(calibration.right_from_left, calibration.sigmas),
+        **_pose_figures("right in left: ", calibration.left_from_right, calibration.sigmas),
     }
 
 
@@ -182,7 +182,7 @@ def hand_eye_figures(calibration: HandEyeCalibration) -> dict[str, str]:
     """What was found, in words."""
     return {
         "reprojection error (RMS)": f"{calibration.rms_px:.3f} px",
-        **_pose_figures(calibration.parent_from_camera, calibration.sigmas),
+        **_pose_figures("", calibration.parent_from_camera, calibration.sigmas),
     }
 
 
@@ -219,16 +219,15 @@ def _intrinsics(calibration: CameraCalibration) -> list[tuple[str, float, float,
     return list(zip(sigmas, values, sigmas.values(), units, strict=True))
 
 
-def _pose_figures(transform: Transform, sigmas: Mapping[str, float]) -> dict[str, str]:
-    x, y, z = transform.translation * 1e3
-    sigmas_mm = [sigmas[name] * 1e3 for name in ("x", "y", "z")]
-    roll, pitch, yaw = ROTATIONS["rpy_deg"].write(transform.rotation)
-    turn_deg = float(np.degrees(np.linalg.norm([sigmas[name] for name in ("rx", "ry", "rz")])))
-    return {
-        "translation x, y, z": f"{x:.2f}, {y:.2f}, {z:.2f} mm",
-        "± of it": ", ".join(f"{sigma:.2f}" for sigma in sigmas_mm) + " mm",
-        "roll, pitch, yaw": f"{roll:.3f}, {pitch:.3f}, {yaw:.3f} degrees",
-        "± of the rotation": f"{turn_deg:.3f} degrees",
+def _pose_figures(of: str, pose: Transform, sigmas: Mapping[str, float]) -> dict[str, str]:
+    places = zip("xyz", pose.translation * 1e3, strict=True)
+    angles = zip("xyz", ROTATIONS["rpy_deg"].write(pose.rotation), strict=True)
+    figures = {
+        f"{of}{axis}": f"{value:.2f} ± {sigmas[axis] * 1e3:.2f} mm" for axis, value in places
+    }
+    return figures | {
+        f"{of}{name}": f"{value:.3f} ± {np.degrees(sigmas[f'r{axis}']):.3f} degrees"
+        for name, (axis, value) in zip(("roll", "pitch", "yaw"), angles, strict=True)
     }
 
 

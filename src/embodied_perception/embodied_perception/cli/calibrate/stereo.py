@@ -81,8 +81,8 @@ def run(arguments: argparse.Namespace) -> int:
         frame_id or f"{name}_optical_frame"
         for frame_id, name in zip(collection.frame_ids, names, strict=True)
     )
-    left_from_right = calibration.right_from_left.inverse()
-    output.write_extrinsics(folder / "extrinsics.yaml", parent, child, left_from_right)
+    file = folder / "extrinsics.yaml"
+    output.write_extrinsics(file, parent, child, calibration.left_from_right)
     page = write_stereo_report(folder, names, calibration, board, collection.samples)
     console.print(figures_table(stereo_figures(calibration)))
     remarks = [
