@@ -24,6 +24,8 @@ setup(
             "odometry_node = embodied_perception.ros.nodes:odometry",
             "camera_node = embodied_perception.ros.nodes:camera",
             "image_node = embodied_perception.ros.nodes:image",
+            "stereo_check_node = embodied_perception.ros.nodes:stereo_check",
+            "rgbd_check_node = embodied_perception.ros.nodes:rgbd_check",
             "perception_container = embodied_perception.ros.container:main",
         ],
     },

@@ -291,7 +291,7 @@ SENSOR = """%YAML:1.0
 T_BS:
   cols: 4
   rows: 4
-  data: [0.0, -1.0, 0.0, {x}, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0, 1.0]
+  data: [0.0, -1.0, 0.0, {x}, 1.0, 0.0, 0.0, {y}, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0, 1.0]
 resolution: [752, 480]
 intrinsics: [458.654, 457.296, 367.215, 248.375]
 distortion_model: radial-tangential
@@ -305,9 +305,9 @@ def euroc(root: Path) -> Path:
     for name, y in (("cam0", 0.0), ("cam1", 0.11)):
         for stamp in STAMPS:
             write_image(mav0 / name / "data" / f"{stamp}.png", (480, 752))
-        (mav0 / name / "sensor.yaml").write_text(SENSOR.format(x=y))
+        (mav0 / name / "sensor.yaml").write_text(SENSOR.format(x=0, y=y))
     (mav0 / "imu0").mkdir()
-    (mav0 / "imu0" / "sensor.yaml").write_text(SENSOR.format(x=0))
+    (mav0 / "imu0" / "sensor.yaml").write_text(SENSOR.format(x=0, y=0))
     (mav0 / "imu0" / "data.csv").write_text(
         "#timestamp [ns],w,w,w,a,a,a\n" + f"{STAMPS[0] + 7},0.1,0.2,0.3,9.8,0.5,0.6\n"
     )
@@ -339,21 +339,41 @@ def test_euroc_as_published(tmp_path):
         for side in ("left", "right")
     )
     assert len(left.D) == 5
-    # Both cameras lie on the y axis of the left optical frame: rectified along rows or columns.
-    assert abs(np.abs(right.P[:2, 3]).max() / right.P[0, 0] - 0.11) < 1e-6
-    assert mav0_is_accepted(folder)
+    np.testing.assert_allclose(right.P[:, 3], [-0.11 * right.P[0, 0], 0, 0], atol=1e-9)
+    np.testing.assert_allclose(left.P[:, :3], right.P[:, :3])
+    assert detect(folder / "mav0") == "euroc"
 
 
-def mav0_is_accepted(folder: Path) -> bool:
-    return detect(folder / "mav0") == "euroc"
+def test_a_pair_of_fisheyes_is_rectified(tmp_path):
+    folder = euroc(tmp_path)
+    for name, y in (("cam0", 0.0), ("cam1", 0.11)):
+        text = SENSOR.format(x=0, y=y).replace("radial-tangential", "equidistant")
+        (folder / "mav0" / name / "sensor.yaml").write_text(text)
+    _, messages = read_all(folder)
+    right = camera_from_info(on(messages, "/camera/right/camera_info")[0])
+    assert right.distortion_model == "equidistant"
+    np.testing.assert_allclose(right.P[0, 3] / right.P[0, 0], -0.11)
+
+
+def test_cameras_that_are_no_pair_stay_as_they_are(tmp_path):
+    folder = euroc(tmp_path)
+    (folder / "mav0" / "cam1" / "sensor.yaml").write_text(SENSOR.format(x=0.11, y=0))
+    dataset, messages = read_all(folder)
+    assert any("cannot be rectified" in problem for problem in dataset.problems)
+    right = camera_from_info(on(messages, "/camera/right/camera_info")[0])
+    np.testing.assert_array_equal(right.P[:, 3], 0)
 
 
 @pytest.mark.parametrize(
     ("file", "content", "expected"),
     [
         ("cam0/sensor.yaml", "T_BS: 3", "cam0/sensor.yaml: .*distortion_model"),
-        ("cam0/sensor.yaml", SENSOR.format(x=0).replace("752", "wide"), "cam0/sensor.yaml: .*wide"),
-        ("cam0/sensor.yaml", SENSOR.format(x=0).replace("T_BS", "T"), "T_BS"),
+        (
+            "cam0/sensor.yaml",
+            SENSOR.format(x=0, y=0).replace("752", "wide"),
+            "cam0/sensor.yaml: .*wide",
+        ),
+        ("cam0/sensor.yaml", SENSOR.format(x=0, y=0).replace("T_BS", "T"), "T_BS"),
         (
             "imu0/data.csv",
             f"{STAMPS[0]},1,2,3\n",

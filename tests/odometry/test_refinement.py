@@ -6,8 +6,8 @@ from scipy.optimize import least_squares
 from scipy.spatial.transform import Rotation
 
 from embodied_perception.geometry import Transform
+from embodied_perception.geometry.pose import Noise, Observations
 from embodied_perception.odometry.keyframes import Landmarks
-from embodied_perception.odometry.pose import Noise, Observations
 from embodied_perception.odometry.refinement import refine
 
 K = np.array([[525.0, 0, 320], [0, 525, 240], [0, 0, 1]])

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import Any
 
-from diagnostic_msgs.msg import DiagnosticArray
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from embodied_perception.bags.message_types import type_name_of
@@ -37,6 +36,16 @@ class StageSummary:
     processed: int
     dropped: dict[str, int]
     last_problem: str
+
+
+@dataclass(frozen=True)
+class _Entry:
+    """A message of the result."""
+
+    topic: str
+    message: Any
+    log_ns: int
+    latched: bool
 
 
 @dataclass(frozen=True)
@@ -139,6 +148,11 @@ def _givers_first(stages: Sequence[_Hosted]) -> list[_Hosted]:
         raise BagError(f"stages listen to each other in a circle: {names}; use --remap") from error
 
 
+def _entries_of(results: list[tuple[str, Sink, Any]], log_ns: int) -> Iterator[_Entry]:
+    for topic, sink, message in results:
+        yield _Entry(topic, message, log_ns, sink.latched)
+
+
 class Replay:
     """Runs stages over one recording.
 
@@ -163,6 +177,8 @@ class Replay:
         ]
         self._decoders: dict[str, Decoder] = {}
         self._raw = False
+        self._damage: str | None = None
+        self._skipped: dict[str, str] = {}
         with BagReader(source) as bag:
             self.message_count = sum(topic.count for topic in bag.topics.values())
             available = {name: topic.type_name for name, topic in bag.topics.items()}
@@ -198,40 +214,48 @@ class Replay:
         if same or self._source.resolve() in destination.resolve().parents:
             raise BagError(f"{destination}: is in the recording itself; choose another -o")
         self._raw = raw
+        with BagWriter(destination) as out:
+            written = 0
+            for entry in self._entries(copy, progress):
+                out.write(entry.topic, entry.message, entry.log_ns, entry.latched)
+                written += 1
+        return ReplaySummary(self._summaries(), self._damage, self._skipped, written)
+
+    def look(self, progress: Callable[[int], None] = lambda _done: None) -> ReplaySummary:
+        """Run the stages and write nothing: what they know is in :attr:`stages`."""
+        for _ in self._entries(False, progress):
+            pass
+        return ReplaySummary(self._summaries(), self._damage, self._skipped, 0)
+
+    @property
+    def stages(self) -> dict[str, Stage]:
+        """The stages, by name."""
+        return {hosted.name: hosted.runner.stage for hosted in self._stages}
+
+    def _entries(self, copy: bool, progress: Callable[[int], None]) -> Iterator[_Entry]:
+        """Yield all that the result holds, in the order of the recording."""
         mine = set().union(*(hosted.gives for hosted in self._stages)) - _SHARED_TOPICS
-        written = 0
         due_ns: int | None = None
         log_ns = 0
-        with BagReader(self._source) as bag, BagWriter(destination) as out:
-            for result_topic, sink, result in self._announce(bag.start_ns):
-                out.write(result_topic, result, bag.start_ns, latched=sink.latched)
-                written += 1
+        with BagReader(self._source) as bag:
+            yield from _entries_of(self._announce(bag.start_ns), bag.start_ns)
             for done, (topic, log_ns, message) in enumerate(bag.messages()):
                 if topic in mine:
                     continue  # a stage says it anew
                 if copy:
-                    out.write(topic, message, log_ns, latched=bag.topics[topic].latched)
-                    written += 1
-                for result_topic, sink, result in self._feed(topic, message):
-                    out.write(result_topic, result, log_ns, latched=sink.latched)
-                    written += 1
+                    yield _Entry(topic, message, log_ns, bag.topics[topic].latched)
+                yield from _entries_of(self._feed(topic, message), log_ns)
                 due_ns = due_ns or log_ns + _DIAGNOSTICS_PERIOD_NS
                 if log_ns >= due_ns:
                     due_ns = log_ns + _DIAGNOSTICS_PERIOD_NS
-                    for diagnostics in self._diagnostics(log_ns):
-                        out.write(_DIAGNOSTICS_TOPIC, diagnostics, log_ns)
-                        written += 1
+                    yield from self._diagnostics(log_ns)
                 if done % 32 == 0:
                     progress(done)
-            for result_topic, sink, result in self._finish():
-                out.write(result_topic, result, log_ns, latched=sink.latched)
-                written += 1
+            yield from _entries_of(self._finish(), log_ns)
             if any(hosted.runner.report.has_news for hosted in self._stages):
-                for diagnostics in self._diagnostics(log_ns):
-                    out.write(_DIAGNOSTICS_TOPIC, diagnostics, log_ns)
-                    written += 1
+                yield from self._diagnostics(log_ns)
             progress(self.message_count)
-            return ReplaySummary(self._summaries(), bag.damage, dict(bag.skipped), written)
+            self._damage, self._skipped = bag.damage, dict(bag.skipped)
 
     def _announce(self, stamp_ns: int) -> list[tuple[str, Sink, Any]]:
         """What the stages say before any image, told to each other too."""
@@ -284,11 +308,11 @@ class Replay:
             return (sink.type is Image) == self._raw or hosted.resolve(sink) in listened
         return True
 
-    def _diagnostics(self, stamp_ns: int) -> list[DiagnosticArray]:
-        return [
-            hosted.runner.report.diagnostics(hosted.name, hosted.runner.stage.status(), stamp_ns)
-            for hosted in self._stages
-        ]
+    def _diagnostics(self, stamp_ns: int) -> Iterator[_Entry]:
+        for hosted in self._stages:
+            runner = hosted.runner
+            told = runner.report.diagnostics(hosted.name, runner.stage.status(), stamp_ns)
+            yield _Entry(_DIAGNOSTICS_TOPIC, told, stamp_ns, False)
 
     def _summaries(self) -> list[StageSummary]:
         return [

@@ -6,6 +6,7 @@ from embodied_perception.camera.calibration_file import (
 )
 from embodied_perception.camera.info import camera_from_info, info_fields
 from embodied_perception.camera.model import Camera
+from embodied_perception.camera.rectification import rectify_pair
 from embodied_perception.camera.registration import DepthRegistration
 
 __all__ = [
@@ -14,5 +15,6 @@ __all__ = [
     "camera_from_info",
     "info_fields",
     "read_camera_info_yaml",
+    "rectify_pair",
     "write_camera_info_yaml",
 ]

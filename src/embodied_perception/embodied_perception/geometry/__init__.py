@@ -1,4 +1,4 @@
-"""Rigid transforms and the tree of frames."""
+"""Rigid transforms, the tree of frames, and a camera's pose from points."""
 
 from embodied_perception.geometry.hierarchy import FrameNode, TransformEdge, hierarchy
 from embodied_perception.geometry.rotations import ROTATIONS, RotationConvention

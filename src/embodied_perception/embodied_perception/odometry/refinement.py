@@ -12,8 +12,8 @@ from __future__ import annotations
 import numpy as np
 
 from embodied_perception.geometry import Transform
+from embodied_perception.geometry.pose import Noise, Observations, linearise
 from embodied_perception.odometry.keyframes import Landmarks
-from embodied_perception.odometry.pose import Noise, Observations, linearise
 
 
 def refine(

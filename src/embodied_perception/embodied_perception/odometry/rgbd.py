@@ -8,9 +8,9 @@ from embodied_perception.camera import Camera
 from embodied_perception.errors import OdometryError
 from embodied_perception.features import detect_corners
 from embodied_perception.geometry import Transform
+from embodied_perception.geometry.pose import PoseSolution
 from embodied_perception.odometry.config import OdometryConfig
 from embodied_perception.odometry.estimate import Estimate, TrackingState
-from embodied_perception.odometry.pose import PoseSolution
 from embodied_perception.odometry.tracker import Match, RgbdImage, Tracker, observe
 
 #: After a loss, the kept keyframes are tried over this many images that show enough; if none is

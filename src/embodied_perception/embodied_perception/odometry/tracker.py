@@ -12,12 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from embodied_perception.camera import Camera
-from embodied_perception.features import detect_corners, follow
+from embodied_perception.features import detect_corners, follow, sample_depth
 from embodied_perception.geometry import Transform
-from embodied_perception.odometry.config import OdometryConfig
-from embodied_perception.odometry.depth_sampling import sample_depth
-from embodied_perception.odometry.keyframes import Keyframe, Landmarks, most_redundant
-from embodied_perception.odometry.pose import (
+from embodied_perception.geometry.pose import (
     Noise,
     Observations,
     PoseSolution,
@@ -25,6 +22,8 @@ from embodied_perception.odometry.pose import (
     solve_pose,
     twist_transform,
 )
+from embodied_perception.odometry.config import OdometryConfig
+from embodied_perception.odometry.keyframes import Keyframe, Landmarks, most_redundant
 from embodied_perception.odometry.refinement import refine
 
 #: Below this share of inliers the robust solve is not trusted, and RANSAC starts anew.

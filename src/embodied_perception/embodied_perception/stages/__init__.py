@@ -15,6 +15,8 @@ STAGES = {
     "odometry": ("embodied_perception.stages.odometry", "OdometryStage"),
     "camera": ("embodied_perception.stages.camera", "CameraStage"),
     "image": ("embodied_perception.stages.image", "ImageStage"),
+    "stereo_check": ("embodied_perception.stages.calibration_check", "StereoCheckStage"),
+    "rgbd_check": ("embodied_perception.stages.calibration_check", "RgbdCheckStage"),
 }
 #: What runs where nobody says otherwise.
 DEFAULT_STAGES = ("odometry",)

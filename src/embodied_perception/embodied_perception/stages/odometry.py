@@ -17,9 +17,8 @@ from nav_msgs.msg import Odometry, Path
 from std_srvs.srv import Trigger
 from tf2_msgs.msg import TFMessage
 
-from embodied_perception.camera import Camera, DepthRegistration
+from embodied_perception.camera import Camera
 from embodied_perception.config import Config, parameter
-from embodied_perception.errors import FrameError, GeometryError
 from embodied_perception.frame import Frame
 from embodied_perception.geometry import Transform, TransformTree
 from embodied_perception.odometry import Estimate, OdometryConfig, RgbdOdometry, TrackingState
@@ -29,6 +28,7 @@ from embodied_perception.stages.messages import (
     pose_message,
     transform_message,
 )
+from embodied_perception.stages.registration import Registrar, pose_in
 from embodied_perception.stages.stage import (
     ImageInput,
     Output,
@@ -94,7 +94,7 @@ class OdometryStage(Stage):
     def __init__(self, config: Config, transforms: TransformTree) -> None:
         super().__init__(config, transforms)
         self._odometry: RgbdOdometry | None = None
-        self._registration: tuple[Camera, Camera, Transform, DepthRegistration] | None = None
+        self._registrar = Registrar(transforms)
         self._odom_from_world: Transform | None = None
         self._path: deque[PoseStamped] = deque(maxlen=_PATH_POSES)
         self._path_due_ns = 0
@@ -108,7 +108,7 @@ class OdometryStage(Stage):
     def process(self, color: Frame, depth: Frame) -> dict[str, Any]:  # type: ignore[override]
         """Track one pair of images."""
         base_from_camera = self._base_from_camera(color)
-        depth_m = self._registered(color, depth)
+        depth_m = self._registrar.register(color, depth)
         estimate = self._tracker(color.camera).track(color.gray, depth_m, color.stamp_ns)
         self._status = _status(estimate)
         results: dict[str, Any] = {"status": _status_message(estimate, color)}
@@ -150,35 +150,7 @@ class OdometryStage(Stage):
     def _base_from_camera(self, color: Frame) -> Transform:
         if not self.config.base_frame:
             return Transform.identity()
-        return self._lookup(self.config.base_frame, color)
-
-    def _registered(self, color: Frame, depth: Frame) -> np.ndarray:
-        """Depth as the colour camera would see it."""
-        if depth.frame_id == color.frame_id and depth.camera.same_view(color.camera):
-            return depth.depth_m
-        color_from_depth = self._lookup(color.frame_id, depth)
-        known = self._registration
-        if (
-            known is None
-            or known[0] is not depth.camera
-            or known[1] is not color.camera
-            or not np.allclose(known[2].matrix, color_from_depth.matrix, rtol=0, atol=1e-7)
-        ):
-            registration = DepthRegistration(depth.camera, color.camera, color_from_depth)
-            known = self._registration = (
-                depth.camera, color.camera, color_from_depth, registration
-            )  # fmt: skip
-        return known[3].register(depth.depth_m)
-
-    def _lookup(self, target: str, frame: Frame) -> Transform:
-        try:
-            return self.transforms.lookup(target, frame.frame_id, frame.stamp_ns)
-        except GeometryError as error:
-            raise FrameError(
-                "NO_TRANSFORM",
-                f"{error}; publish {target} -> {frame.frame_id} (robot_state_publisher or "
-                "static_transform_publisher)",
-            ) from error
+        return pose_in(self.config.base_frame, color, self.transforms)
 
     def _pose_outputs(
         self,

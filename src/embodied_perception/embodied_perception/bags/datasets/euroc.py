@@ -12,7 +12,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
 from sensor_msgs.msg import Imu
 
@@ -31,7 +30,7 @@ from embodied_perception.bags.datasets.text_files import (
     read_rows,
     split_lines,
 )
-from embodied_perception.camera import Camera
+from embodied_perception.camera import Camera, rectify_pair
 from embodied_perception.errors import BagError, CameraError, GeometryError
 from embodied_perception.geometry import Transform
 from embodied_perception.stages.messages import header
@@ -71,7 +70,7 @@ def open_dataset(folder: Path, options: DatasetOptions) -> Dataset:
     if not stamps_ns:
         raise BagError(f"{layout.images[0]}: no PNG images named by their stamp in ns")
     if len(sensors) == 2:
-        sensors = _rectify(sensors)
+        sensors = _rectify(sensors, problems)
     cameras = [
         CameraStream(side, camera, options.images, problems)
         for side, (camera, _) in zip(("left", "right"), sensors, strict=False)
@@ -160,23 +159,17 @@ def _base_from_sensor(path: Path) -> Transform:
         raise BagError(f"{path}: T_BS: {error}; expected 16 numbers of a rigid 4x4") from error
 
 
-def _rectify(sensors: list[tuple[Camera, Transform]]) -> list[tuple[Camera, Transform]]:
+def _rectify(
+    sensors: list[tuple[Camera, Transform]], problems: list[str]
+) -> list[tuple[Camera, Transform]]:
     """Give both cameras R and P of a common rectified image plane (REP-104)."""
     (left, base_from_left), (right, base_from_right) = sensors
-    if "equidistant" in (left.distortion_model, right.distortion_model):
-        return sensors
     right_from_left = base_from_right.inverse() @ base_from_left
-    left_R, right_R, left_P, right_P, *_ = cv2.stereoRectify(
-        left.K, left.D, right.K, right.D, left.resolution_wh,
-        right_from_left.rotation, right_from_left.translation, alpha=0,
-    )  # fmt: skip
-    return [
-        (Camera(c.width, c.height, c.K, c.distortion_model, c.D, R, P), base_from_camera)
-        for c, R, P, base_from_camera in (
-            (left, left_R, left_P, base_from_left),
-            (right, right_R, right_P, base_from_right),
-        )
-    ]
+    try:
+        left, right = rectify_pair(left, right, right_from_left)
+    except CameraError as error:
+        problems.append(f"the images cannot be rectified: {error}")
+    return [(left, base_from_left), (right, base_from_right)]
 
 
 def _imu(path: Path, problems: list[str]) -> list[DatasetMessage]:

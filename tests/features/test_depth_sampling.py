@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from embodied_perception.odometry.depth_sampling import sample_depth
+from embodied_perception.features.depth_sampling import sample_depth
 
 
 def sample(depth_m, *pixels, nearest_m=0.3, farthest_m=8.0):

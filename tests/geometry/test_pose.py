@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from scipy.optimize import least_squares
 
 from embodied_perception.geometry import Transform
-from embodied_perception.odometry.pose import (
+from embodied_perception.geometry.pose import (
     Noise,
     Observations,
     guess_pose,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from embodied_perception.geometry import Transform
+from embodied_perception.geometry.transform import Transform
 
 #: A residual of this many standard deviations is an outlier: chi-square, 3 degrees, 99.7 %.
 OUTLIER_SIGMAS = 3.7
