@@ -31,6 +31,8 @@ def is_bag(path: Path) -> bool:
 def image_topics(bag: BagReader, wanted: Sequence[str], count: int) -> list[str]:
     """The topics of images that are meant: those that are named, or the only ones there are.
 
+    What has a camera_info beside it goes before what has none: masks and pictures of results.
+
     Raises:
         BagError: a named one has no images, or none are named and there are not just ``count``.
 
@@ -40,10 +42,13 @@ def image_topics(bag: BagReader, wanted: Sequence[str], count: int) -> list[str]
     for topic in wanted:
         if topic not in known:
             raise BagError(f"{bag.path}: no topic {topic} with images; there are: {listed}")
-    if not wanted and len(known) != count:
-        option = "--topic" if count == 1 else "--topics"
-        raise BagError(f"{bag.path}: with images there are: {listed}; choose by {option}")
-    return list(wanted) or known
+    if wanted:
+        return list(wanted)
+    for candidates in (known, [topic for topic in known if _beside(bag, topic)]):
+        if len(candidates) == count:
+            return candidates
+    option = "--topic" if count == 1 else "--topics"
+    raise BagError(f"{bag.path}: with images there are: {listed}; choose by {option}")
 
 
 def frame_sets(
@@ -62,22 +67,41 @@ def frame_sets(
     return sets_of(frames, topics, tolerance_ns, lambda why, text: problem(f"{why}: {text}"))
 
 
-def calibration_of(path: Path, image_topic: str) -> Camera:
-    """The camera_info beside a topic of images.
+def calibration_topic(bag: BagReader, image_topic: str) -> str:
+    """The topic of the camera_info beside a topic of images.
 
     Raises:
         BagError: there is none.
 
     """
-    parts = image_topic.split("/")
+    topic = _beside(bag, image_topic)
+    if topic is None:
+        raise BagError(f"{bag.path}: no camera_info beside {image_topic}")
+    return topic
+
+
+def calibration_of(path: Path, image_topic: str) -> Camera:
+    """What the camera_info beside a topic of images says.
+
+    Raises:
+        BagError: there is none.
+
+    """
     with BagReader(path) as bag:
-        # A packed topic has the transport at its end: image_raw/compressed.
-        for length in range(len(parts) - 1, 0, -1):
-            beside = "/".join([*parts[:length], "camera_info"])
-            if beside in bag.topics and bag.topics[beside].type_name == type_name_of(CameraInfo):
-                for _, _, message in bag.messages([beside]):
-                    return camera_from_info(message)
-    raise BagError(f"{path}: no camera_info beside {image_topic}; give the calibration: --camera")
+        topic = calibration_topic(bag, image_topic)
+        for _, _, message in bag.messages([topic]):
+            return camera_from_info(message)
+    raise BagError(f"{path}: {topic} is empty")
+
+
+def _beside(bag: BagReader, image_topic: str) -> str | None:
+    parts = image_topic.split("/")
+    # A packed topic has the transport at its end: image_raw/compressed.
+    for length in range(len(parts) - 1, 0, -1):
+        beside = "/".join([*parts[:length], "camera_info"])
+        if beside in bag.topics and bag.topics[beside].type_name == type_name_of(CameraInfo):
+            return beside
+    return None
 
 
 def _frames(

@@ -221,10 +221,19 @@ class Replay:
                 written += 1
         return ReplaySummary(self._summaries(), self._damage, self._skipped, written)
 
-    def look(self, progress: Callable[[int], None] = lambda _done: None) -> ReplaySummary:
-        """Run the stages and write nothing: what they know is in :attr:`stages`."""
-        for _ in self._entries(False, progress):
-            pass
+    def look(
+        self,
+        progress: Callable[[int], None] = lambda _done: None,
+        take: Callable[[str, Any], None] = lambda _topic, _message: None,
+    ) -> ReplaySummary:
+        """Run the stages and write nothing: what they know is in :attr:`stages`.
+
+        Args:
+            progress: as in :meth:`run`.
+            take: gets the topic and message of each result.
+        """
+        for entry in self._entries(False, progress):
+            take(entry.topic, entry.message)
         return ReplaySummary(self._summaries(), self._damage, self._skipped, 0)
 
     @property

@@ -6,12 +6,13 @@ from embodied_perception.camera.calibration_file import (
 )
 from embodied_perception.camera.info import camera_from_info, info_fields
 from embodied_perception.camera.model import Camera
-from embodied_perception.camera.rectification import rectify_pair
+from embodied_perception.camera.rectification import baseline_m, rectify_pair
 from embodied_perception.camera.registration import DepthRegistration
 
 __all__ = [
     "Camera",
     "DepthRegistration",
+    "baseline_m",
     "camera_from_info",
     "info_fields",
     "read_camera_info_yaml",

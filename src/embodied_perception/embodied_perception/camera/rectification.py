@@ -66,6 +66,26 @@ def rectify_pair(left: Camera, right: Camera, right_from_left: Transform) -> tup
     )
 
 
+def baseline_m(left: Camera, right: Camera) -> float:
+    """Distance of a rectified pair, by P (REP-104: Tx = -fx' * baseline).
+
+    Raises:
+        CameraError: P says that they are no pair.
+
+    """
+    for name, camera in (("left", left), ("right", right)):
+        if camera.P[0, 0] <= 0:
+            raise CameraError(f"{name} camera: it is uncalibrated")
+    if left.P[0, 3] != 0 or right.P[0, 3] >= 0 or not np.allclose(left.P[:, :3], right.P[:, :3]):
+        raise CameraError(
+            f"stereo pair: in P, the left camera has f = {left.P[0, 0]:.2f} and Tx = "
+            f"{left.P[0, 3]:.2f}, the right one {right.P[0, 0]:.2f} and {right.P[0, 3]:.2f}; "
+            "expected one f, Tx = 0 on the left and below 0 on the right; calibrate them as a "
+            "pair: perception calibrate stereo"
+        )
+    return float(-right.P[0, 3] / right.P[0, 0])
+
+
 def _projection(sides: tuple[tuple[Camera, np.ndarray], ...]) -> tuple[float, np.ndarray]:
     """Focal length and principal point of the largest view that both cameras fill wholly."""
     camera = sides[0][0]

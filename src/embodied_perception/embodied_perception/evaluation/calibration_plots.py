@@ -10,16 +10,19 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 
 from embodied_perception.camera import Camera
 from embodied_perception.camera.calibration import GRID, CalibratedView
+from embodied_perception.camera.check import Deviation, Verdict
 
 _COLOURS = "viridis"
 _ARROW_CELLS = 0.45  # of a cell's width: the longest arrow
 _PICTURE_WIDTH = 1200  # of the drawn ones, at most
 _LINE_STEP_PX = 40
 _LINE_RGB = (90, 200, 90)
+_VERDICT_COLOURS = {Verdict.FINE: "#3a9a4a", Verdict.OFF: "#d03a2e", Verdict.UNKNOWN: "#999999"}
 
 
 def plot_residuals(views: Sequence[CalibratedView], path: Path, title: str) -> None:
@@ -73,6 +76,63 @@ def draw_rectified_pair(
         for gray, camera in ((left_gray, left), (right_gray, right))
     ]
     return _fitting(_ruled(np.hstack(sides)))
+
+
+def plot_deviations(deviations: Sequence[Deviation], path: Path) -> None:
+    """Write a picture: each deviation with 2 standard deviations, beside what is tolerated."""
+    known = [each for each in deviations if np.isfinite(each.sigma)]
+    figure = Figure(figsize=(9, 0.55 * len(known) + 1.2), layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.subplots()
+    axes.axvspan(-1, 1, color=_VERDICT_COLOURS[Verdict.FINE], alpha=0.15, lw=0)
+    for place, each in enumerate(known):
+        axes.errorbar(
+            each.value / each.limit, place, xerr=2 * each.sigma / each.limit, fmt="o", capsize=4,
+            color=_VERDICT_COLOURS[each.verdict],
+        )  # fmt: skip
+    axes.set_yticks(range(len(known)), [str(each) for each in known])
+    axes.set_ylim(len(known) - 0.5, -0.5)
+    reach = max([1.5, *(abs(each.value) / each.limit * 1.2 for each in known)])
+    axes.set(xlim=(-reach, reach), xlabel="parts of what is tolerated")
+    _plain(axes)
+    figure.savefig(path, dpi=110)
+
+
+def plot_row_errors(rows_px: np.ndarray, path: Path) -> None:
+    """Write a picture: how far features (N,) of a rectified pair are from their row."""
+    figure = Figure(figsize=(9, 3), layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.subplots()
+    median_px = float(np.median(np.abs(rows_px)))
+    reach = max(6 * median_px, 1.0)
+    axes.hist(np.clip(rows_px, -reach, reach), bins=81, range=(-reach, reach), color="#4878a8")
+    axes.axvline(0, color="black", ls=":", lw=1)
+    axes.set(
+        xlabel="row in the right image less that in the left one [px]", ylabel="features",
+        title=f"{len(rows_px)} features, median distance {median_px:.3f} px",
+    )  # fmt: skip
+    _plain(axes)
+    figure.savefig(path, dpi=110)
+
+
+def plot_depth(gray: np.ndarray, depth_m: np.ndarray, path: Path) -> None:
+    """Write a picture: an image (H, W), and the depth of its pixels (H, W), NaN not known."""
+    figure = Figure(figsize=(13, 4.3), layout="constrained")
+    FigureCanvasAgg(figure)
+    left, right = figure.subplots(1, 2, width_ratios=(1, 1.12))
+    left.imshow(gray, cmap="gray", vmin=0, vmax=255)
+    known = np.isfinite(depth_m)
+    low, high = np.percentile(depth_m[known], (2, 98)) if known.any() else (0.1, 10.0)
+    shown = right.imshow(depth_m, cmap="turbo_r", norm=LogNorm(low, high))
+    right.set_facecolor("black")
+    bar = figure.colorbar(shown, ax=right, label="depth [m]", shrink=0.9)
+    ticks = np.geomspace(low, high, 6).tolist()
+    bar.set_ticks(ticks, labels=[f"{tick:.2g}" for tick in ticks], minor=False)
+    bar.minorticks_off()
+    right.set_title(f"known in {known.mean():.0%} of the image")
+    for axes in (left, right):
+        axes.set_axis_off()
+    figure.savefig(path, dpi=110)
 
 
 def _plot_by_view(axes: Axes, views: Sequence[CalibratedView], rms_px: float) -> None:

@@ -20,7 +20,6 @@ from embodied_perception.camera.check import (
     EpipolarCheck,
     Limits,
     MotionCheck,
-    PairLook,
     Verdict,
 )
 from embodied_perception.camera.check.drawing import draw_edges, draw_rows
@@ -63,7 +62,12 @@ class CheckConfig(Config):
 
 
 class _CheckStage(Stage):
-    """What both checks have in common."""
+    """What both checks have in common.
+
+    Attributes:
+        check: of one camera against the other; None before the first images.
+
+    """
 
     config_type = CheckConfig
     outputs = (Picture("overlay", "~/overlay"),)
@@ -71,7 +75,7 @@ class _CheckStage(Stage):
 
     def __init__(self, config: Config, transforms: TransformTree) -> None:
         super().__init__(config, transforms)
-        self._check: EpipolarCheck | EdgeCheck | None = None
+        self.check: EpipolarCheck | EdgeCheck | None = None
         self._motion: MotionCheck | None = None
         self._cameras: tuple[Camera, ...] = ()
         self._looked_ns: int | None = None
@@ -89,17 +93,17 @@ class _CheckStage(Stage):
     @property
     def looks(self) -> int:
         """How many count."""
-        return 0 if self._check is None else self._check.looks
+        return 0 if self.check is None else self.check.looks
 
     def deviations(self) -> list[Deviation]:
         """One camera against the other, and the focal length of the first; nothing at the start."""
-        if self._check is None or self._motion is None:
+        if self.check is None or self._motion is None:
             return []
-        return [*self._check.deviations(), self._motion.deviation()]
+        return [*self.check.deviations(), self._motion.deviation()]
 
     def restart(self) -> str:
         """Time went back: what was seen may be of another calibration."""
-        self._check = self._motion = self._looked_ns = None
+        self.check = self._motion = self._looked_ns = None
         self._cameras = ()
         return "the check begins anew"
 
@@ -144,28 +148,23 @@ class StereoCheckStage(_CheckStage):
         ImageInput("right", "camera/right/image_raw", "camera/right/camera_info"),
     )
 
-    _check: EpipolarCheck | None
-
-    @property
-    def latest(self) -> PairLook | None:
-        """The last look."""
-        return None if self._check is None else self._check.latest
+    check: EpipolarCheck | None
 
     def process(self, left: Frame, right: Frame) -> dict[str, Any]:  # type: ignore[override]
         """Match features now and then, and follow those of the left camera."""
         if not self._are_known(left.camera, right.camera):
-            self._check = EpipolarCheck(
+            self.check = EpipolarCheck(
                 _small_camera(left.camera), _small_camera(right.camera), self.limits
             )
-            self._motion = MotionCheck(self._check.left, self.limits)
-        check, motion = self._check, self._motion
+            self._motion = MotionCheck(self.check.left, self.limits)
+        check, motion = self.check, self._motion
         assert check is not None
         assert motion is not None
-        left_gray = _small(left.gray)
+        left_gray = fitted(left.gray, check.left)
         results: dict[str, Any] = {}
         pixels, depth_m = np.zeros((0, 2)), np.zeros(0)
         if self._is_due(left.stamp_ns):
-            right_gray = _small(right.gray)
+            right_gray = fitted(right.gray, check.right)
             look = check.look(left_gray, right_gray)
             pixels, depth_m = look.left_px, look.left_depth_m
             if self.wanted("overlay"):
@@ -183,7 +182,7 @@ class RgbdCheckStage(_CheckStage):
         ImageInput("depth", "camera/depth/image_raw", "camera/depth/camera_info", content="depth"),
     )
 
-    _check: EdgeCheck | None
+    check: EdgeCheck | None
 
     def __init__(self, config: Config, transforms: TransformTree) -> None:
         super().__init__(config, transforms)
@@ -193,9 +192,9 @@ class RgbdCheckStage(_CheckStage):
         """Take the edges of depth now and then, and follow features of the colour camera."""
         color_from_depth = self._registrar.color_from_depth(color, depth)
         if not self._are_known(color.camera, depth.camera) or not self._stays(color_from_depth):
-            self._check = EdgeCheck(color.camera, depth.camera, color_from_depth, self.limits)
+            self.check = EdgeCheck(color.camera, depth.camera, color_from_depth, self.limits)
             self._motion = MotionCheck(color.camera, self.limits)
-        check, motion = self._check, self._motion
+        check, motion = self.check, self._motion
         assert check is not None
         assert motion is not None
 
@@ -216,24 +215,19 @@ class RgbdCheckStage(_CheckStage):
 
     def _stays(self, color_from_depth: Transform) -> bool:
         """Whether TF says of the depth camera what it said before."""
-        assert self._check is not None
-        before = self._check.color_from_depth
+        assert self.check is not None
+        before = self.check.color_from_depth
         return np.allclose(before.matrix, color_from_depth.matrix, rtol=0, atol=_STAYS)
 
 
+def fitted(gray: np.ndarray, camera: Camera) -> np.ndarray:
+    """An image (H, W) in the size of a camera that may be a resized one."""
+    return cv2.resize(gray, camera.resolution_wh, interpolation=cv2.INTER_AREA)
+
+
 def _small_camera(camera: Camera) -> Camera:
-    size = _small_size(*camera.resolution_wh)
-    return camera if size == camera.resolution_wh else camera.resized(*size)
-
-
-def _small(gray: np.ndarray) -> np.ndarray:
-    size = _small_size(gray.shape[1], gray.shape[0])
-    if size[0] == gray.shape[1]:
-        return gray
-    return cv2.resize(gray, size, interpolation=cv2.INTER_AREA)
-
-
-def _small_size(width: int, height: int) -> tuple[int, int]:
-    """Width and height that are enough for a look."""
-    scale = min(1.0, _WIDEST / width)
-    return round(width * scale), round(height * scale)
+    """As large as is needed for a look."""
+    scale = _WIDEST / camera.width
+    if scale >= 1:
+        return camera
+    return camera.resized(round(camera.width * scale), round(camera.height * scale))

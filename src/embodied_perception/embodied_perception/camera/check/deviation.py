@@ -7,6 +7,8 @@ from enum import Enum
 
 import numpy as np
 
+#: So many looks count; older ones are forgotten.
+LOOKS = 20
 #: Fewer looks do not say how far one is from another.
 LEAST_LOOKS = 3
 #: Rotations about the axes of an optical frame (x right, y down, z forward).

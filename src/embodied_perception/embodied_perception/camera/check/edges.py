@@ -26,6 +26,7 @@ from scipy.optimize import minimize
 
 from embodied_perception.camera.check.deviation import (
     LEAST_LOOKS,
+    LOOKS,
     Deviation,
     Limits,
     deviations,
@@ -34,7 +35,6 @@ from embodied_perception.camera.model import Camera
 from embodied_perception.errors import FrameError
 from embodied_perception.geometry import Transform
 
-_LOOKS = 20  # that count; older ones are forgotten
 _LEAST_EDGES, _MOST_EDGES = 50, 600  # of one look
 _JUMP = 1.08  # what is behind is so many times farther
 _GAP = 1 / 64  # of the image's width: so far from a near surface to what is behind
@@ -82,7 +82,7 @@ class EdgeCheck:
         self.color_from_depth = color_from_depth
         self._limits = limits
         self._step_px = color.fx * _REACH / _SAMPLES
-        self._looks: deque[EdgeLook] = deque(maxlen=_LOOKS)
+        self._looks: deque[EdgeLook] = deque(maxlen=LOOKS)
         self._random = np.random.default_rng(0)
         self._solution: tuple[np.ndarray, np.ndarray] | None = None
 

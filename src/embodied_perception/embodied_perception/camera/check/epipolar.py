@@ -18,12 +18,18 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from embodied_perception.camera.check.deviation import Deviation, Limits, clustered, deviations
+from embodied_perception.camera.check.deviation import (
+    LOOKS,
+    Deviation,
+    Limits,
+    clustered,
+    deviations,
+)
 from embodied_perception.camera.model import Camera
-from embodied_perception.errors import CameraError, FrameError
+from embodied_perception.camera.rectification import baseline_m
+from embodied_perception.errors import FrameError
 from embodied_perception.features import match
 
-_LOOKS = 20  # that count; older ones are forgotten
 _LEAST_MATCHES = 30
 _GATE = math.tan(math.radians(4.0))  # farther from its row, it is another feature
 _ROUNDS = 15
@@ -61,6 +67,11 @@ class EpipolarCheck:
         right: likewise; P holds the baseline.
         limits: what is tolerated.
 
+    Attributes:
+        left: as given.
+        right: as given.
+        recent: the looks that count, the last one at the end.
+
     Raises:
         CameraError: they are no rectified pair.
 
@@ -69,9 +80,9 @@ class EpipolarCheck:
     def __init__(self, left: Camera, right: Camera, limits: Limits) -> None:
         self.left, self.right, self._limits = left, right, limits
         self._baseline_m = baseline_m(left, right)
-        self._matrices: deque[np.ndarray] = deque(maxlen=_LOOKS)
-        self._vectors: deque[np.ndarray] = deque(maxlen=_LOOKS)
-        self.latest: PairLook | None = None
+        self._matrices: deque[np.ndarray] = deque(maxlen=LOOKS)
+        self._vectors: deque[np.ndarray] = deque(maxlen=LOOKS)
+        self.recent: deque[PairLook] = deque(maxlen=LOOKS)
 
     def look(self, left_gray: np.ndarray, right_gray: np.ndarray) -> PairLook:
         """Match both images (H, W) uint8 of one time.
@@ -103,7 +114,7 @@ class EpipolarCheck:
         points = np.column_stack([left, np.ones(len(left))]) * depth[:, None]
         in_left = points @ self.left.R
         look = PairLook(left_px[good], right_px[good], off * focal_px, in_left[:, 2])
-        self.latest = look
+        self.recent.append(look)
         return look
 
     @property
@@ -119,26 +130,6 @@ class EpipolarCheck:
             solution, covariance = clustered(np.stack(self._matrices), np.stack(self._vectors))
         # The calibration is wrong by as much the other way round.
         return deviations(-solution, covariance, "focal length, right to left", self._limits)
-
-
-def baseline_m(left: Camera, right: Camera) -> float:
-    """Distance of a rectified pair, by P (REP-104: Tx = -fx' * baseline).
-
-    Raises:
-        CameraError: P says that they are no pair.
-
-    """
-    for name, camera in (("left", left), ("right", right)):
-        if camera.P[0, 0] <= 0:
-            raise CameraError(f"{name} camera: it is uncalibrated")
-    if left.P[0, 3] != 0 or right.P[0, 3] >= 0 or not np.allclose(left.P[:, :3], right.P[:, :3]):
-        raise CameraError(
-            f"stereo pair: in P, the left camera has f = {left.P[0, 0]:.2f} and Tx = "
-            f"{left.P[0, 3]:.2f}, the right one {right.P[0, 0]:.2f} and {right.P[0, 3]:.2f}; "
-            "expected one f, Tx = 0 on the left and below 0 on the right; calibrate them as a "
-            "pair: perception calibrate stereo"
-        )
-    return float(-right.P[0, 3] / right.P[0, 0])
 
 
 def _rectified(camera: Camera, pixels: np.ndarray) -> np.ndarray:

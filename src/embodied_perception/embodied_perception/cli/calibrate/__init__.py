@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import argparse
 
-from embodied_perception.cli.calibrate import board, camera, hand_eye, stereo
+from embodied_perception.cli.calibrate import board, camera, check, hand_eye, stereo
 
-SUMMARY = "find a camera's intrinsics, a pair's geometry, or a camera's place on a robot"
+SUMMARY = "find a camera's intrinsics, a pair's geometry, a camera's place on a robot; check them"
 
-_KINDS = {"camera": camera, "stereo": stereo, "hand-eye": hand_eye, "board": board}
+_KINDS = {
+    "camera": camera,
+    "stereo": stereo,
+    "hand-eye": hand_eye,
+    "board": board,
+    "check": check,
+}
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the subcommands."""
-    kinds = parser.add_subparsers(title="what to find", metavar="KIND", required=True)
+    kinds = parser.add_subparsers(title="what to do", metavar="KIND", required=True)
     for name, kind in _KINDS.items():
         subparser = kinds.add_parser(
             name,

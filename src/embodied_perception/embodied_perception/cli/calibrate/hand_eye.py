@@ -20,7 +20,7 @@ from embodied_perception.cli.calibrate.report import (
     write_hand_eye_report,
 )
 from embodied_perception.cli.problems import show_problems
-from embodied_perception.errors import CameraError, GeometryError
+from embodied_perception.errors import BagError, CameraError, GeometryError
 from embodied_perception.geometry import Transform, TransformTree, hierarchy
 
 SUMMARY = "find where a calibrated camera is on a robot, from a bag with TF"
@@ -99,7 +99,10 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _camera(file: Path | None, bag: Path, topic: str) -> Camera:
-    camera = calibration_of(bag, topic) if file is None else read_camera_info_yaml(file)[0]
+    try:
+        camera = calibration_of(bag, topic) if file is None else read_camera_info_yaml(file)[0]
+    except BagError as error:
+        raise BagError(f"{error}; give the calibration: --camera") from error
     # The images' own pixels are what the lens projects to.
     return camera.delivered()
 
