@@ -21,6 +21,8 @@ CONFIG = Path(__file__).resolve().parent.parent / "config"
 CAMERAS = {
     "color": "camera/color/image_raw",
     "depth": "camera/depth/image_raw",
+    "left": "camera/left/image_raw",
+    "right": "camera/right/image_raw",
     "image": "camera/image_raw",
 }
 #: The topics beside an image that carry it packed (image_transport).
@@ -44,6 +46,16 @@ ARGUMENTS = [
         "depth",
         default_value="",
         description="topic of the depth images, likewise; they need not be aligned with colour",
+    ),
+    DeclareLaunchArgument(
+        "left",
+        default_value="",
+        description="topic of a stereo pair's left images, likewise",
+    ),
+    DeclareLaunchArgument(
+        "right",
+        default_value="",
+        description="topic of its right images, likewise",
     ),
     DeclareLaunchArgument(
         "image",

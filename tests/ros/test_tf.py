@@ -91,14 +91,29 @@ def test_lookup_at_a_stamp(drive):
 
 @pytest.fixture
 def impatient(monkeypatch):
-    """In one process all find each other at once."""
+    """In one process all find each other at once, mostly: see :func:`once_found`."""
     monkeypatch.setattr(transforms, "_DISCOVERY_S", 1.0)
+
+
+def once_found(ask, unknown):
+    """The first answer without the word that says that nobody was found yet.
+
+    Where the machine is busy, the first announcement of a participant gets lost now and then.
+    """
+    for _ in range(10):
+        answer = ask()
+        if unknown not in answer:
+            break
+    return answer
 
 
 @pytest.mark.usefixtures("drive", "impatient")
 def test_what_is_not_heard_is_waited_for_and_then_said(capsys):
-    assert main(["tf", "lookup", "odom", "lidar", "--wait", "0.2"]) == 2
-    assert capsys.readouterr().err == (
+    def ask():
+        assert main(["tf", "lookup", "odom", "lidar", "--wait", "0.2"]) == 2
+        return capsys.readouterr().err
+
+    assert once_found(ask, "heard no transform") == (
         "perception: error: frame 'lidar' does not exist; known frames: base, odom\n"
     )
 
@@ -130,10 +145,13 @@ def test_ages_are_by_the_graphs_clock(graph):
 def test_silence_says_what_to_check(graph, monkeypatch):
     monkeypatch.setenv("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
     graph.publisher("/tf", TFMessage)
-    told = []
-    with pytest.raises(PerceptionError) as caught:
-        transforms.hear_transforms(0.2, lambda _: False, told.append)
-    message = str(caught.value)
+
+    def ask():
+        with pytest.raises(PerceptionError) as caught:
+            transforms.hear_transforms(0.2, lambda _: False)
+        return str(caught.value)
+
+    message = once_found(ask, "0 of /tf and")
     assert (
         "heard no transform within 1.2 s; publishers found: 1 of /tf and 0 of /tf_stat" in message
     )

@@ -34,6 +34,7 @@ Examples:
   perception convert rgbd_dataset_freiburg1_desk -o desk.mcap
   perception replay desk.mcap -o out.mcap
   perception evaluate odometry out.mcap --reference desk.mcap -o report
+  perception calibrate camera photos/ --size 9x6 --square 0.025
   perception tf tree robot_bag/
   perception COMMAND --help
 """
@@ -69,7 +70,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parser(chosen: str | None, module: ModuleType | None) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="perception",
-        description="A ROS 2 perception stack: bags in, poses out.",
+        description="A ROS 2 perception stack: images in, poses out, from cameras that are known.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
