@@ -145,10 +145,12 @@ def test_ages_are_by_the_graphs_clock(graph):
 def test_silence_says_what_to_check(graph, monkeypatch):
     monkeypatch.setenv("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
     graph.publisher("/tf", TFMessage)
+    told = []
 
     def ask():
+        told.clear()
         with pytest.raises(PerceptionError) as caught:
-            transforms.hear_transforms(0.2, lambda _: False)
+            transforms.hear_transforms(0.2, lambda _: False, told.append)
         return str(caught.value)
 
     message = once_found(ask, "0 of /tf and")
