@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from ament_index_python.packages import get_package_share_directory
 from embodied_perception_interfaces.msg import OdometryStatus
+from ffmpeg_image_transport_msgs.msg import FFMPEGPacket
+from foxglove_msgs.msg import CompressedVideo
 from geometry_msgs.msg import Point, Pose
 from rclpy.serialization import deserialize_message, serialize_message
 from rosbags.typesys import Stores, get_typestore
@@ -98,6 +100,29 @@ def test_detections_survive_the_wire() -> None:
     assert got == sent
     assert got.detections[0].results[0].hypothesis.class_id == "red mug"
     assert got.detections[0].bbox.center.position.x == 1.5
+
+
+@pytest.mark.parametrize(
+    ("kind", "fields"),
+    [
+        (
+            FFMPEGPacket,
+            "header=std_msgs/Header width=int32 height=int32 encoding=string pts=uint64 "
+            "flags=uint8 is_bigendian=boolean data=sequence<uint8>",
+        ),
+        (
+            CompressedVideo,
+            "timestamp=builtin_interfaces/Time frame_id=string data=sequence<uint8> format=string",
+        ),
+    ],
+    ids=lambda each: getattr(each, "__name__", ""),
+)
+def test_packets_of_video(kind: type, fields: str) -> None:
+    """Their order matters: the wire has no names."""
+    got = " ".join(f"{n}={t}" for n, t in kind.get_fields_and_field_types().items())
+    assert got == fields
+    sent = kind(data=bytes(range(256)))
+    assert deserialize_message(serialize_message(sent), kind) == sent
 
 
 def test_odometry_status() -> None:

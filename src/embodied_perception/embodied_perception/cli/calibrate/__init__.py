@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 
 from embodied_perception.cli.calibrate import board, camera, check, hand_eye, stereo
+from embodied_perception.cli.subcommands import add_subcommands
 
 SUMMARY = "find a camera's intrinsics, a pair's geometry, a camera's place on a robot; check them"
 
@@ -19,19 +20,9 @@ _KINDS = {
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the subcommands."""
-    kinds = parser.add_subparsers(title="what to do", metavar="KIND", required=True)
-    for name, kind in _KINDS.items():
-        subparser = kinds.add_parser(
-            name,
-            help=kind.SUMMARY,
-            description=f"{kind.SUMMARY[:1].upper()}{kind.SUMMARY[1:]}.",
-            epilog=kind.EPILOG,
-            formatter_class=argparse.RawDescriptionHelpFormatter,
-        )
-        kind.configure(subparser)
-        subparser.set_defaults(calibrate=kind.run)
+    add_subcommands(parser, _KINDS, title="what to do", metavar="KIND")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Do what the subcommand says."""
-    return arguments.calibrate(arguments)
+    return arguments.subcommand(arguments)

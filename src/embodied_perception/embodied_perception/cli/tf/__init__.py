@@ -6,6 +6,7 @@ import argparse
 from collections.abc import Sequence
 from typing import Any
 
+from embodied_perception.cli.subcommands import add_subcommands
 from embodied_perception.cli.tf import convert, lookup, tree
 
 SUMMARY = "show frames: their tree, one in another, a rotation in every convention"
@@ -28,24 +29,14 @@ class _Parser(argparse.ArgumentParser):
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the subcommands."""
-    kinds = parser.add_subparsers(
-        title="what to ask", metavar="QUESTION", required=True, parser_class=_Parser
+    add_subcommands(
+        parser, _QUESTIONS, title="what to ask", metavar="QUESTION", parser_class=_Parser
     )
-    for name, question in _QUESTIONS.items():
-        subparser = kinds.add_parser(
-            name,
-            help=question.SUMMARY,
-            description=f"{question.SUMMARY[:1].upper()}{question.SUMMARY[1:]}.",
-            epilog=question.EPILOG,
-            formatter_class=argparse.RawDescriptionHelpFormatter,
-        )
-        question.configure(subparser)
-        subparser.set_defaults(question=question.run)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Answer what the subcommand asks."""
-    return arguments.question(arguments)
+    return arguments.subcommand(arguments)
 
 
 def _is_number(word: str) -> bool:
