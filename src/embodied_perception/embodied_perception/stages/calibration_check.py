@@ -131,11 +131,10 @@ class _CheckStage(Stage):
         return True
 
     def _are_known(self, *cameras: Camera) -> bool:
-        """Whether these cameras are watched already; if not, all begins anew with them."""
+        """Whether these cameras are watched already; if not, all begins anew."""
         known = len(self._cameras) == len(cameras) and all(map(is_, self._cameras, cameras))
         if not known:
             self.restart()
-            self._cameras = cameras
         return known
 
 
@@ -153,10 +152,10 @@ class StereoCheckStage(_CheckStage):
     def process(self, left: Frame, right: Frame) -> dict[str, Any]:  # type: ignore[override]
         """Match features now and then, and follow those of the left camera."""
         if not self._are_known(left.camera, right.camera):
-            self.check = EpipolarCheck(
-                _small_camera(left.camera), _small_camera(right.camera), self.limits
-            )
-            self._motion = MotionCheck(self.check.left, self.limits)
+            small = _small_camera(left.camera), _small_camera(right.camera)
+            self.check = EpipolarCheck(*small, self.limits)
+            self._motion = MotionCheck(small[0], self.limits)
+            self._cameras = (left.camera, right.camera)
         check, motion = self.check, self._motion
         assert check is not None
         assert motion is not None
@@ -194,6 +193,7 @@ class RgbdCheckStage(_CheckStage):
         if not self._are_known(color.camera, depth.camera) or not self._stays(color_from_depth):
             self.check = EdgeCheck(color.camera, depth.camera, color_from_depth, self.limits)
             self._motion = MotionCheck(color.camera, self.limits)
+            self._cameras = (color.camera, depth.camera)
         check, motion = self.check, self._motion
         assert check is not None
         assert motion is not None
