@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from embodied_perception.camera import Camera
+from embodied_perception.camera.distortion import distort, distort_jacobian
 from embodied_perception.errors import CameraError
 
 K = np.array([[500.0, 0, 322.5], [0, 510, 238.25], [0, 0, 1]])
@@ -65,6 +66,52 @@ def test_every_pixel_survives_the_round_trip(name, u, v):
     ray = CAMERAS[name].unproject([u, v])
     assert ray[2] == 1
     np.testing.assert_allclose(CAMERAS[name].project(7 * ray), [u, v], rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", CAMERAS)
+@given(x=st.floats(-0.6, 0.6), y=st.floats(-0.5, 0.5), depth_m=st.floats(0.1, 100))
+def test_every_point_survives_the_round_trip(name, x, y, depth_m):
+    pixel = CAMERAS[name].project(depth_m * np.array([x, y, 1]))
+    np.testing.assert_allclose(CAMERAS[name].unproject(pixel), [x, y, 1], rtol=0, atol=1e-6)
+
+
+@given(
+    model=st.sampled_from(["plumb_bob", "rational_polynomial", "equidistant"]),
+    D=st.lists(st.floats(-0.2, 0.2), min_size=8, max_size=8),
+    x=st.floats(-0.6, 0.6),
+    y=st.floats(-0.6, 0.6),
+)
+def test_any_lens_gives_the_point_back_where_it_does_not_fold(model, D, x, y):
+    count = {"plumb_bob": 5, "rational_polynomial": 8, "equidistant": 4}[model]
+    D = (np.array(D) * (1, 1, 0.02, 0.02, 1, 1, 1, 1))[:count]
+    camera = Camera(640, 480, K, model, 0.3 * D if model == "equidistant" else D)
+    if np.isfinite(camera.project([1.1 * x, 1.1 * y, 1])).all():
+        got = camera.unproject(camera.project([x, y, 1]))
+        np.testing.assert_allclose(got, [x, y, 1], rtol=0, atol=1e-6)
+
+
+@every_camera
+def test_the_distortion_is_differentiated_as_differences_say(camera):
+    model, D = camera.distortion_model, camera.D
+    x, y = (POINTS[:, :2] / POINTS[:, 2:])[:50].T
+    x[0], y[0] = 0, 0
+    by_point, by_D = distort_jacobian(model, D, x, y)
+    step = 1e-6
+
+    def slope(along_x=0.0, along_y=0.0, along_D=0.0):
+        ahead, behind = (
+            np.stack(distort(model, D + sign * along_D, x + sign * along_x, y + sign * along_y), -1)
+            for sign in (1, -1)
+        )
+        return (ahead - behind) / (2 * step)
+
+    by_differences = np.stack([slope(along_x=step), slope(along_y=step)], axis=-1)
+    np.testing.assert_allclose(by_point, by_differences, rtol=0, atol=1e-8)
+    assert by_D.shape == (50, 2, D.size)
+    for place, direction in enumerate(np.eye(D.size)):
+        np.testing.assert_allclose(
+            by_D[..., place], slope(along_D=step * direction), rtol=0, atol=1e-8
+        )
 
 
 @given(
@@ -158,6 +205,26 @@ def test_delivered_cuts_the_region_then_bins():
         image.project(points), (camera.project(points) - [100, 40]) / [2, 4], atol=1e-9
     )
     assert image.delivered() is image
+
+
+@pytest.mark.parametrize("size", [(320, 240), (1280, 960), (200, 333)])
+@every_camera
+def test_a_resized_image_shows_the_same_rays(camera, size):
+    resized = camera.resized(*size)
+    scale = np.array(size) / (640, 480)
+    corners = np.array([[-0.5, -0.5], [639.5, 479.5], [100, 399.5]])
+    pixels = (corners + 0.5) * scale - 0.5  # an image's corner is half a pixel from its first
+    np.testing.assert_allclose(resized.unproject(pixels), camera.unproject(corners), atol=1e-9)
+    assert resized.resolution_wh == size
+
+
+def test_a_binned_image_is_resized_as_it_is_delivered():
+    camera = Camera(640, 480, K, binning_x=2, binning_y=2, roi=(100, 40, 320, 200))
+    assert camera.resized(160, 100).same_view(camera.delivered())
+    resized = camera.resized(80, 50)
+    assert (resized.fx, resized.fy) == pytest.approx((500 / 4, 510 / 4))
+    with pytest.raises(CameraError, match="size: got 0 x 50, expected positive pixels"):
+        camera.resized(0, 50)
 
 
 def bad(**changes):
