@@ -267,3 +267,21 @@ def test_calibrations_that_make_no_sense_are_refused(make, message):
 
 def test_a_principal_point_outside_of_the_image_is_allowed():
     assert Camera.pinhole(64, 48, 500, 500, 900, -100).cx == 900
+
+
+@pytest.mark.parametrize(
+    ("model", "D"),
+    [
+        ("plumb_bob", [0.14, 0.2, 0, 0, -0.13]),
+        ("rational_polynomial", [0.159, -0.052, 0, 0, 0.011, -0.138, -0.108, 0.043]),
+    ],
+)
+def test_lenses_that_bend_outwards_are_inverted_up_to_the_fold(model, D):
+    K = np.array([[500.0, 0, 322.5], [0, 510, 238.25], [0, 0, 1]])
+    camera = Camera(640, 480, K, model, np.array(D))
+    radius = np.linspace(0.01, 1.5, 300)
+    points = np.stack([0.8 * radius, 0.6 * radius, np.ones_like(radius)], axis=-1)
+    pixels = camera.project(points)
+    seen = np.isfinite(pixels).all(axis=1)
+    assert radius[seen].max() > 1.2
+    np.testing.assert_allclose(camera.unproject(pixels[seen]), points[seen], atol=1e-8)

@@ -202,6 +202,15 @@ def test_points_lie_as_opencv_counts_them():
             "got markers of 0.03 m in squares of 0.03 m, expected smaller ones",
         ),
         (lambda: CharucoBoard(8, 6, 0.03, 0), "got markers of 0 m"),
+        (lambda: CharucoBoard(3, 3), "3x3 squares have 4 inner corners, expected 6 at least"),
+        (
+            lambda: CharucoBoard(20, 20, 0.03, 0.02, "5X5_100"),
+            "5X5_100 has 100 markers, 20x20 squares need 200: take a larger dictionary",
+        ),
+        (
+            lambda: CircleGrid(4, 10, asymmetric=True),
+            "got an asymmetric grid of 10 rows, expected an odd number, as in 4x11",
+        ),
     ],
 )
 def test_boards_that_nobody_can_print_are_refused(make, words):
@@ -234,3 +243,12 @@ def test_a_board_too_small_in_the_image_is_not_made_up():
     image = np.full((240, 320), 200, np.uint8)
     cv2.fillConvexPoly(image, pixels, 100)
     assert CHESSBOARD.detect(image, thorough=True) is None
+
+
+@pytest.mark.parametrize("quarters", range(4))
+def test_turned_circles_are_never_seen_from_behind(quarters):
+    board = CircleGrid(7, 5)
+    picture = np.ascontiguousarray(np.rot90(board.picture(40), quarters))
+    pixels = board.detect(picture).pixels
+    right, down = pixels[1] - pixels[0], pixels[7] - pixels[0]
+    assert right[0] * down[1] - right[1] * down[0] == pytest.approx(40 * 40, rel=0.05)

@@ -182,3 +182,31 @@ def test_images_of_another_size_than_the_cameras_are_refused():
     words = "images are 640x480, the camera is calibrated for 480x360"
     with pytest.raises(CameraError, match=words):
         calibrate_hand_eye(CAMERA, views, hands)
+
+
+def test_a_robot_that_does_not_know_its_poses_exactly_is_found_out():
+    found, opencvs = [], []
+    for seed in range(6):
+        views, hands = motion(count=25, noise_px=0.1, seed=seed)
+        told = shaken(hands, 0.001, 0.0005, seed + 100)
+        calibration = calibrate_hand_eye(CAMERA, views, told)
+        assert calibration.robot_sigmas == pytest.approx((0.0005, 0.001), rel=0.35)
+        found.append(errors(calibration.parent_from_camera))
+        boards = [pose_by_opencv(CAMERA, view) for view in views]
+        rotation, translation = cv2.calibrateHandEye(
+            *zip(*((pose.rotation, pose.translation) for pose in told), strict=True),
+            *zip(*((pose.rotation, pose.translation) for pose in boards), strict=True),
+            method=cv2.CALIB_HAND_EYE_PARK,
+        )
+        opencvs.append(errors(Transform(rotation, translation.ravel())))
+    ours, theirs = (np.sqrt(np.mean(np.square(each), axis=0)) for each in (found, opencvs))
+    assert np.linalg.norm(ours[:3]) < np.linalg.norm(theirs[:3])
+    assert np.linalg.norm(ours[3:]) < np.linalg.norm(theirs[3:])
+    assert np.linalg.norm(ours[:3]) < 1e-3
+
+
+def test_a_robot_that_knows_its_poses_is_believed():
+    views, hands = motion(count=25, noise_px=0.1)
+    metres, radians = calibrate_hand_eye(CAMERA, views, hands).robot_sigmas
+    assert metres < 5e-5
+    assert radians < 1e-4

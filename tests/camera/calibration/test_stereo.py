@@ -232,3 +232,16 @@ def test_boards_that_are_all_alike_are_refused():
     pair = pairs_of(rig("plumb_bob"), 1)[0]
     with pytest.raises(CameraError, match="the views are too much alike"):
         calibrate_stereo([pair] * 6)
+
+
+def test_pairs_that_were_never_taken_at_one_time_are_remarked_on():
+    rng = np.random.default_rng(3)
+
+    def late(view):
+        moved = Detection(view.detection.ids, view.pixels + rng.normal(0, 3, 2))
+        return dataclasses.replace(view, detection=moved)
+
+    pairs = [(left, late(right)) for left, right in pairs_of(rig("plumb_bob"), count=20)]
+    (remark, *_) = calibrate_stereo(pairs).remarks
+    assert remark.startswith("each camera alone fits to 0.1")
+    assert "are both images taken at the same time" in remark

@@ -24,6 +24,8 @@ COEFFICIENT_COUNTS: dict[str, tuple[int, ...]] = {
 }
 RESIDUAL = 1e-9  # normalised units: far below a millionth of a pixel
 MAX_STEPS = 50
+_FARTHEST = 1e3  # a ray so far from the axis is at right angles to it
+_BISECTIONS = 60
 
 
 def distort(
@@ -157,12 +159,38 @@ def _brown_slopes(D: np.ndarray, x: np.ndarray, y: np.ndarray, s: np.ndarray) ->
 
 
 def _undistort_brown(model: str, D: np.ndarray, xy: np.ndarray) -> np.ndarray:
-    """Newton's method on the two coordinates, kept inside of the invertible disc."""
+    """Newton's method on the two coordinates, kept inside of the invertible disc.
+
+    Where the lens bends much, it can miss from where the point is seen, and begins again from
+    where the radial terms alone would have it.
+    """
     wanted = xy.reshape(-1, 2)
     limit = _largest_radius(model, tuple(D.tolist()))
+    found = _newton(D, wanted, wanted, limit)
+    missed = np.flatnonzero(np.isnan(found[:, 0]) & np.isfinite(wanted).all(axis=1))
+    if missed.size:
+        start = _undistort_radial(D, wanted[missed], limit)
+        found[missed] = _newton(D, wanted[missed], start, limit)
+    return found.reshape(xy.shape)
+
+
+def _undistort_radial(D: np.ndarray, wanted: np.ndarray, limit: float) -> np.ndarray:
+    """Invert the radial terms alone, by bisection: they grow up to the limit."""
+    radius = np.hypot(*wanted.T)
+    low, high = np.zeros_like(radius), np.full_like(radius, min(limit, _FARTHEST))
+    zero = np.zeros_like(radius)
+    alone = np.concatenate((D[:2], (0, 0), D[4:8]))
+    for _ in range(_BISECTIONS):
+        middle = (low + high) / 2
+        is_below = _brown(alone, middle, zero, middle * middle)[0] < radius
+        low, high = np.where(is_below, middle, low), np.where(is_below, high, middle)
+    return wanted * (low / np.maximum(radius, 1e-300))[:, None]
+
+
+def _newton(D: np.ndarray, wanted: np.ndarray, start: np.ndarray, limit: float) -> np.ndarray:
     found = np.full_like(wanted, np.nan)
     rows = np.flatnonzero(np.isfinite(wanted).all(axis=1))
-    x, y = wanted[rows].T
+    x, y = start[rows].T
     for _ in range(MAX_STEPS):
         # A step that leaves the disc would converge to a point beyond the fold.
         radius = np.hypot(x, y)
@@ -182,7 +210,7 @@ def _undistort_brown(model: str, D: np.ndarray, xy: np.ndarray) -> np.ndarray:
         rows, x, y = rows[going], x[going], y[going]
         if not rows.size:
             break
-    return found.reshape(xy.shape)
+    return found
 
 
 def _equidistant_polynomial(D: np.ndarray) -> Polynomial:

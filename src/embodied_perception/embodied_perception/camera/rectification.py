@@ -39,9 +39,10 @@ def rectify_pair(left: Camera, right: Camera, right_from_left: Transform) -> tup
     baseline = left_from_right.translation  # the right camera, as the left one sees it
     length_m = float(np.linalg.norm(baseline))
     if length_m == 0 or abs(baseline[0]) < _ACROSS * length_m:
+        place_m = (np.round(baseline, 4) + 0.0).tolist()  # no -0.0
         raise CameraError(
-            f"stereo pair: the right camera is at {np.round(baseline, 4).tolist()} m from the left "
-            "one, expected it beside (x)"
+            f"stereo pair: the right camera is at {place_m} m from the left one, expected it "
+            "beside (x)"
         )
     if baseline[0] < 0:
         raise CameraError(
@@ -113,7 +114,10 @@ def _inner_rectangle(camera: Camera, R: np.ndarray) -> tuple[np.ndarray, np.ndar
         rays = camera.unproject(pixels) @ R.T
         rays = rays[np.isfinite(rays).all(axis=1) & (rays[:, 2] > 0)]
         if not len(rays):
-            raise CameraError("stereo pair: an edge of the image shows nothing: a fisheye's rim?")
+            raise CameraError(
+                "stereo pair: rectified, an edge of an image shows nothing: the cameras look too "
+                "far apart, or it is a fisheye's rim"
+            )
         return rays[:, :2] / rays[:, 2:]
 
     zero, one = np.zeros(1), np.ones(1)

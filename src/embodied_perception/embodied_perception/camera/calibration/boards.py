@@ -104,8 +104,14 @@ class Board(ABC):
         low, high = self.points.min(axis=0), self.points.max(axis=0)
         return np.array([[low[0], low[1], 0], [high[0], low[1], 0], high, [low[0], high[1], 0]])
 
-    def _all_seen(self, pixels: np.ndarray) -> Detection:
-        return Detection(np.arange(len(self.points)), pixels.reshape(-1, 2).astype(np.float64))
+    def _all_seen(self, pixels: np.ndarray) -> Detection | None:
+        """All points, if they lie as a board's that is seen from its front."""
+        pixels = pixels.reshape(-1, 2).astype(np.float64)
+        flat = np.column_stack([self.points[:, :2], np.ones(len(pixels))])
+        affine, *_ = np.linalg.lstsq(flat, pixels, rcond=None)
+        if np.linalg.det(affine[:2]) <= 0:
+            return None
+        return Detection(np.arange(len(pixels)), pixels)
 
 
 class Chessboard(Board):
@@ -174,6 +180,14 @@ class CircleGrid(Board):
 
     asymmetric: bool = False
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.asymmetric and self.rows % 2 == 0:
+            raise CameraError(
+                f"board: got an asymmetric grid of {self.rows} rows, expected an odd number, as in "
+                "4x11: nothing tells at which end an even one begins"
+            )
+
     @cached_property
     def points(self) -> np.ndarray:
         """The dots' centres, row by row."""
@@ -185,9 +199,9 @@ class CircleGrid(Board):
 
     @property
     def symmetries(self) -> list[np.ndarray]:
-        """A quarter or half a turn; of an asymmetric grid, half a turn if its rows are even."""
+        """A quarter or half a turn; an asymmetric grid has none."""
         if self.asymmetric:
-            return _turned(self.columns, self.rows, 4 if self.rows % 2 else 2)
+            return super().symmetries
         return _turned(self.columns, self.rows, 1 if self.columns == self.rows else 2)
 
     @property
@@ -203,7 +217,13 @@ class CircleGrid(Board):
         if not found and thorough:
             flags |= cv2.CALIB_CB_CLUSTERING
             found, centres = cv2.findCirclesGrid(gray, (self.columns, self.rows), flags=flags)
-        return self._all_seen(centres) if found else None
+        if not found:
+            return None
+        detection = self._all_seen(centres)
+        if detection is None and not self.asymmetric:
+            # OpenCV goes through the rows of a turned grid from either side.
+            return self._all_seen(centres.reshape(self.rows, self.columns, 2)[:, ::-1])
+        return detection
 
     def picture(self, square_px: int) -> np.ndarray:
         """Dots of half their distance in size."""
@@ -240,13 +260,18 @@ class CharucoBoard(Board):
                 f"board: got markers of {self.marker_m} m in squares of {self.square_m} m, "
                 "expected smaller ones"
             )
-        try:
-            _ = self._board
-        except cv2.error as error:
+        corners, needed = (self.columns - 1) * (self.rows - 1), self.columns * self.rows // 2
+        if corners < _LEAST_POINTS:
             raise CameraError(
-                f"board: {self.dictionary} has too few markers for {self.columns}x{self.rows} "
-                "squares: take a larger dictionary, such as 5X5_1000"
-            ) from error
+                f"board: {self.columns}x{self.rows} squares have {corners} inner corners, expected "
+                f"{_LEAST_POINTS} at least"
+            )
+        there = len(self._markers.bytesList)
+        if there < needed:
+            raise CameraError(
+                f"board: {self.dictionary} has {there} markers, {self.columns}x{self.rows} squares "
+                f"need {needed}: take a larger dictionary, such as 5X5_1000"
+            )
 
     @property
     def points(self) -> np.ndarray:
@@ -259,7 +284,7 @@ class CharucoBoard(Board):
         return f"ChArUco board of {self.columns}x{self.rows} squares ({self.dictionary})"
 
     @cached_property
-    def _board(self) -> cv2.aruco.CharucoBoard:
+    def _markers(self) -> cv2.aruco.Dictionary:
         if not hasattr(cv2.aruco, "CharucoDetector"):
             raise CameraError(f"ChArUco needs OpenCV 4.7 or later; this is {cv2.__version__}")
         name = f"DICT_{self.dictionary.upper()}"
@@ -268,9 +293,12 @@ class CharucoBoard(Board):
             raise CameraError(
                 f"dictionary: got {self.dictionary!r}, expected one of {', '.join(known)}"
             )
-        markers = cv2.aruco.getPredefinedDictionary(getattr(cv2.aruco, name))
+        return cv2.aruco.getPredefinedDictionary(getattr(cv2.aruco, name))
+
+    @cached_property
+    def _board(self) -> cv2.aruco.CharucoBoard:
         size = (self.columns, self.rows)
-        return cv2.aruco.CharucoBoard(size, self.square_m, self.marker_m, markers)
+        return cv2.aruco.CharucoBoard(size, self.square_m, self.marker_m, self._markers)
 
     @cached_property
     def _detector(self) -> cv2.aruco.CharucoDetector:

@@ -38,6 +38,9 @@ _BAD_VIEW = 3.0  # a view that fits so many times worse than the median one is l
 _LEAST_BAD_PX = 0.3  # whatever fits better is good
 _LEAST_TILT_DEG = 10.0  # between two views at least: else distance passes for focal length
 _MOST_FOCAL_SIGMA = 0.03
+_MOST_BENT = 0.1  # of the board's size, by distortion; wrongly numbered points are farther off
+_MOST_RMS_PX = 1.0  # what sharp images of a flat board stay below
+_RAYS = (33, 25)  # places across and down the image where a ray must be
 _MOST_WEIGHT = 0.02  # of the focal length, that one view may decide
 _LEAST_COVERAGE = 0.6
 
@@ -110,9 +113,15 @@ def calibrate_camera(views: Sequence[View], model: str = "plumb_bob") -> CameraC
         CameraError: too few views, of several sizes, or so alike that they determine no camera.
 
     """
+    if model not in COEFFICIENTS:
+        raise CameraError(
+            f"calibration: no distortion model is called {model!r}; there are: "
+            f"{', '.join(COEFFICIENTS)}"
+        )
     resolution_wh = common_size(views)
-    _require_count(len(views), len(views))
-    kept, rejected = list(views), []
+    kept = [view for view in views if _is_flat(view)]
+    rejected = [(view.name, "shows no flat board") for view in views if not _is_flat(view)]
+    _require_count(len(kept), len(views))
     while True:
         rig = first_guess(kept, resolution_wh, model)
         result = adjust(rig, observations_of([kept]))
@@ -261,6 +270,16 @@ def worst_view(residuals: Sequence[np.ndarray]) -> int | None:
     return worst if len(rms) > 1 and rms[worst] > limit else None
 
 
+def _is_flat(view: View) -> bool:
+    """Whether the points lie about as those of a flat board do, through whatever lens."""
+    H, _ = cv2.findHomography(view.points[:, :2], view.pixels)
+    if H is None:
+        return False
+    mapped = cv2.perspectiveTransform(view.points[None, :, :2], H)[0]
+    off_px = np.linalg.norm(mapped - view.pixels, axis=1).mean()
+    return bool(off_px < _MOST_BENT * np.linalg.norm(np.ptp(view.pixels, axis=0)))
+
+
 def _too_bad(result: BundleResult, view: int) -> str:
     rms_px = math.sqrt((result.residuals[view] ** 2).sum(axis=1).mean())
     return f"does not fit the others: {rms_px:.2f} px, against {result.rms_px:.2f} px of all"
@@ -268,7 +287,19 @@ def _too_bad(result: BundleResult, view: int) -> str:
 
 def _remarks(calibrated: Sequence[CalibratedView], result: BundleResult) -> list[str]:
     remarks = []
-    focal_px = result.rig.cameras[0].fx
+    if result.rms_px > _MOST_RMS_PX:
+        remarks.append(
+            f"corners are {result.rms_px:.1f} px (RMS) from where they should be, expected less "
+            f"than {_MOST_RMS_PX:g}: is the board flat, are the images sharp, does --model suit?"
+        )
+    camera = result.rig.cameras[0]
+    blind = _without_ray(camera)
+    if blind:
+        remarks.append(
+            f"{blind:.0%} of the image has no ray by this {camera.distortion_model} model, which "
+            "was bent too far where no corner was: show the board at the edges, or take plumb_bob"
+        )
+    focal_px = camera.fx
     changes = np.abs(result.without[:, result.names.index("0.fx")]) / focal_px
     weightiest = int(changes.argmax())
     if changes[weightiest] > _MOST_WEIGHT:
@@ -283,6 +314,15 @@ def _remarks(calibrated: Sequence[CalibratedView], result: BundleResult) -> list
             "guess; show the board at the edges too"
         )
     return remarks
+
+
+def _without_ray(camera: Camera) -> float:
+    """Share of the image's pixels that look nowhere."""
+    across, down = (
+        np.linspace(0, n - 1, count) for n, count in zip(camera.resolution_wh, _RAYS, strict=True)
+    )
+    rays = camera.unproject(np.stack(np.meshgrid(across, down), axis=-1))
+    return float(np.isnan(rays).any(axis=-1).mean())
 
 
 def _require_count(kept: int, given: int) -> None:

@@ -26,6 +26,9 @@ from embodied_perception.camera.rectification import rectify_pair
 from embodied_perception.errors import CameraError
 from embodied_perception.geometry import Transform
 
+# Together, cameras that stand still and look at once fit about as well as each alone.
+_MOST_WORSE, _LEAST_WORSE_PX = 2.0, 0.3
+
 
 @dataclass(frozen=True, eq=False)
 class StereoCalibration:
@@ -39,6 +42,7 @@ class StereoCalibration:
         left_calibration: the intrinsics of the left camera, with the views of both.
         right_calibration: of the right camera.
         rejected: (name, why) of views that were not used.
+        remarks: what makes the pair's pose weaker than it could be, a sentence each.
 
     """
 
@@ -49,6 +53,7 @@ class StereoCalibration:
     left_calibration: CameraCalibration
     right_calibration: CameraCalibration
     rejected: list[tuple[str, str]]
+    remarks: list[str]
 
     @property
     def rms_px(self) -> float:
@@ -102,6 +107,13 @@ def calibrate_stereo(
             break
         rejected.append((kept[worst % count][worst // count].name, "does not fit the others"))
         del kept[worst % count]
+    apart_px = max(each.rms_px for each in alone)
+    remarks = []
+    if result.rms_px > max(_MOST_WORSE * apart_px, _LEAST_WORSE_PX):
+        remarks.append(
+            f"each camera alone fits to {apart_px:.2f} px, both together to {result.rms_px:.2f} px "
+            "(RMS): are both images taken at the same time, and do both cameras stand still?"
+        )
     right_from_left = result.rig.camera_from_rig[1]
     left, right = rectify_pair(result.rig.cameras[0], result.rig.cameras[1], right_from_left)
 
@@ -130,6 +142,7 @@ def calibrate_stereo(
         of_side(0, left),
         of_side(1, right),
         rejected,
+        remarks,
     )
 
 

@@ -101,7 +101,10 @@ def write_stereo_report(
         f"{len(sides[0].views)} pairs of views of a {board.what}.",
         figures,
         illustrations,
-        remarks=[f"{name}: {r}" for name, s in zip(names, sides, strict=True) for r in s.remarks],
+        remarks=[
+            *calibration.remarks,
+            *(f"{name}: {r}" for name, s in zip(names, sides, strict=True) for r in s.remarks),
+        ],
         closing_html=_rejected_html(calibration.rejected),
     )
     content = {name: camera_json(side) for name, side in zip(names, sides, strict=True)}
@@ -110,6 +113,7 @@ def write_stereo_report(
         "left_from_right": transform_json(calibration.left_from_right),
         "baseline_m": calibration.baseline_m,
         "sigmas": calibration.sigmas,
+        "remarks": calibration.remarks,
     }
     _write_json(folder, content)
     return page
@@ -146,6 +150,7 @@ def write_hand_eye_report(
         "parent_from_camera": transform_json(calibration.parent_from_camera),
         "anchor_from_board": transform_json(calibration.anchor_from_board),
         "sigmas": calibration.sigmas,
+        "robot_sigmas": {"m": calibration.robot_sigmas[0], "rad": calibration.robot_sigmas[1]},
         "rejected": dict(calibration.rejected),
     }
     _write_json(folder, content)
@@ -180,9 +185,11 @@ def stereo_figures(calibration: StereoCalibration) -> dict[str, str]:
 
 def hand_eye_figures(calibration: HandEyeCalibration) -> dict[str, str]:
     """What was found, in words."""
+    shift_m, turn_rad = calibration.robot_sigmas
     return {
         "reprojection error (RMS)": f"{calibration.rms_px:.3f} px",
         **_pose_figures("", calibration.parent_from_camera, calibration.sigmas),
+        "the robot's own poses": f"± {shift_m * 1e3:.2f} mm, ± {np.degrees(turn_rad):.3f} degrees",
     }
 
 

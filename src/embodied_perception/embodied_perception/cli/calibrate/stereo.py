@@ -88,7 +88,7 @@ def run(arguments: argparse.Namespace) -> int:
     remarks = [
         f"{name}: {each}" for name, side in zip(names, sides, strict=True) for each in side.remarks
     ]
-    output.show_remarks(console, calibration.rejected, remarks)
+    output.show_remarks(console, calibration.rejected, [*calibration.remarks, *remarks])
     print(
         f"{folder / names[0]}.yaml, {names[1]}.yaml: {calibration.rms_px:.3f} px over "
         f"{len(pairs) - len(calibration.rejected)} pairs; report: {page}"
