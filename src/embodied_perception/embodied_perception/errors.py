@@ -32,6 +32,10 @@ class CameraError(PerceptionError):
     """A camera's calibration is missing, malformed, or used outside of its domain."""
 
 
+class FeatureError(PerceptionError):
+    """A kind of feature or a vocabulary is asked for that there is not."""
+
+
 class OdometryError(PerceptionError):
     """Odometry was asked for something that it cannot do."""
 

@@ -27,6 +27,7 @@ COMMANDS = {
     "evaluate": "embodied_perception.cli.evaluate",
     "calibrate": "embodied_perception.cli.calibrate",
     "tf": "embodied_perception.cli.tf",
+    "features": "embodied_perception.cli.features",
 }
 
 _EPILOG = """\
