@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.sparse import coo_matrix
+from scipy.sparse import coo_matrix, csc_matrix
 from scipy.sparse.linalg import spsolve
 from scipy.spatial.transform import Rotation
 
@@ -83,67 +83,102 @@ def optimise(
         fixed: the one that stays where it is.
 
     """
-    moved = dict(poses)
-    free = [name for name in moved if name != fixed]
-    place = {name: slot for slot, name in enumerate(free)}
-    weights = [_information(edge) for edge in edges]
+    if len(poses) < 2:
+        return dict(poses)
+    graph = _Graph(list(poses), edges, fixed)
+    matrices = np.stack([pose.matrix for pose in poses.values()])
     for step_number in range(_STEPS):
-        rows, columns, blocks = [], [], []
-        vector = np.zeros((len(free), 6))
-        for edge, information in zip(edges, weights, strict=True):
-            off = _log(
-                edge.first_from_second.inverse() @ moved[edge.first].inverse() @ moved[edge.second]
-            )
-            # Before poses have moved, a loop disagrees with all that has added up along the way.
-            trust = 1.0
-            if edge.is_loop and step_number >= _TRUSTING_STEPS:
-                trust = min(1.0, 2 * _DOUBTFUL / (_DOUBTFUL + float(off @ information @ off))) ** 2
-            weighted = information * trust
-            # Poses are perturbed from the right: the second one moves the error as itself, the
-            # first one against it, as seen from the second one.
-            by_first = -(moved[edge.second].inverse() @ moved[edge.first]).adjoint
-            ends = [(edge.first, by_first), (edge.second, np.eye(6))]
-            for name, by_end in ends:
-                if name == fixed:
-                    continue
-                vector[place[name]] -= by_end.T @ weighted @ off
-                for other, by_other in ends:
-                    if other != fixed:
-                        rows.append(place[name])
-                        columns.append(place[other])
-                        blocks.append(by_end.T @ weighted @ by_other)
-        if not free:
-            break
-        step = _solve(rows, columns, blocks, vector)
-        for name, twist in zip(free, step, strict=True):
-            moved[name] = moved[name] @ Transform.from_rotation_vector(twist[3:], twist[:3])
+        # Before poses have moved, a loop disagrees with all that has added up along the way.
+        step = graph.step(matrices, trusting=step_number < _TRUSTING_STEPS)
+        matrices = matrices @ _exp(step)
         if step_number >= _TRUSTING_STEPS and np.abs(step).max() < _SETTLED:
             break
-    return moved
+    return {
+        name: pose if name == fixed else Transform.from_matrix(matrix)
+        for (name, pose), matrix in zip(poses.items(), matrices, strict=True)
+    }
 
 
-def _information(edge: Edge) -> np.ndarray:
-    return np.linalg.inv(edge.covariance + _LEAST_SIGMA**2 * np.eye(6))
+class _Graph:
+    """Edges as arrays, E of them, between P poses."""
+
+    def __init__(self, names: Sequence[int], edges: Sequence[Edge], fixed: int) -> None:
+        place = {name: slot for slot, name in enumerate(names)}
+        self._ends = np.array([[place[edge.first], place[edge.second]] for edge in edges])
+        self._measured = np.stack([edge.first_from_second.inverse().matrix for edge in edges])
+        covariances = np.stack([edge.covariance for edge in edges])
+        self._information = np.linalg.inv(covariances + _LEAST_SIGMA**2 * np.eye(6))
+        self._is_loop = np.array([edge.is_loop for edge in edges])
+        self._fixed = place[fixed]
+        self._size = 6 * len(names)
+
+    def step(self, matrices: np.ndarray, trusting: bool) -> np.ndarray:
+        """One Gauss-Newton step: a twist of each pose (P, 6) from the right."""
+        first, second = matrices[self._ends[:, 0]], matrices[self._ends[:, 1]]
+        off = _log(self._measured @ _inverse(first) @ second)
+        information = self._information
+        if not trusting:
+            squared = np.einsum("ei,eij,ej->e", off, information, off)
+            trust = np.minimum(1.0, 2 * _DOUBTFUL / (_DOUBTFUL + squared)) ** 2
+            information = information * np.where(self._is_loop, trust, 1.0)[:, None, None]
+        # The second pose moves the error as itself, the first one against it, as seen from the
+        # second one.
+        by_ends = np.stack(
+            [-_adjoint(_inverse(second) @ first), np.broadcast_to(np.eye(6), (len(off), 6, 6))],
+            axis=1,
+        )
+        pulled = by_ends.transpose(0, 1, 3, 2) @ information[:, None]  # (E, 2, 6, 6)
+        blocks = pulled[:, :, None] @ by_ends[:, None]  # (E, 2, 2, 6, 6)
+        vector = np.zeros((self._size // 6, 6))
+        np.add.at(vector, self._ends, -(pulled @ off[:, None, :, None])[..., 0])
+        matrix = self._assembled(blocks)
+        step = np.zeros_like(vector)
+        free = np.delete(np.arange(self._size), np.arange(6) + 6 * self._fixed)
+        step.ravel()[free] = spsolve(matrix[free][:, free], vector.ravel()[free])
+        return step
+
+    def _assembled(self, blocks: np.ndarray) -> csc_matrix:
+        inner = np.arange(6)
+        row = (6 * self._ends[:, :, None, None, None] + inner[:, None]) + np.zeros_like(
+            blocks, dtype=int
+        )
+        column = (6 * self._ends[:, None, :, None, None] + inner) + np.zeros_like(blocks, dtype=int)
+        shape = (self._size, self._size)
+        return coo_matrix((blocks.ravel(), (row.ravel(), column.ravel())), shape).tocsc()
 
 
-def _log(transform: Transform) -> np.ndarray:
-    """The twist (6,) of a small motion: translation and rotation vector."""
-    turn = Rotation.from_matrix(transform.rotation).as_rotvec()
-    return np.concatenate([transform.translation, turn])
+def _inverse(matrices: np.ndarray) -> np.ndarray:
+    """Of rigid matrices (N, 4, 4)."""
+    turned = matrices[:, :3, :3].transpose(0, 2, 1)
+    inverse = np.zeros_like(matrices)
+    inverse[:, :3, :3] = turned
+    inverse[:, :3, 3] = -(turned @ matrices[:, :3, 3:])[..., 0]
+    inverse[:, 3, 3] = 1
+    return inverse
 
 
-def _solve(
-    rows: Sequence[int], columns: Sequence[int], blocks: Sequence[np.ndarray], vector: np.ndarray
-) -> np.ndarray:
-    """Sparse normal equations of 6 x 6 blocks: the step of each free pose (P, 6)."""
-    inner = np.arange(6)
-    row = 6 * np.array(rows)[:, None, None] + inner[:, None]
-    column = 6 * np.array(columns)[:, None, None] + inner
-    shape = (vector.size, vector.size)
-    values = np.stack(blocks)
-    places = (
-        np.broadcast_to(row, values.shape).ravel(),
-        np.broadcast_to(column, values.shape).ravel(),
-    )
-    matrix = coo_matrix((values.ravel(), places), shape).tocsc()
-    return spsolve(matrix, vector.ravel()).reshape(vector.shape)
+def _adjoint(matrices: np.ndarray) -> np.ndarray:
+    """(N, 6, 6), as :attr:`Transform.adjoint`."""
+    rotation, (x, y, z) = matrices[:, :3, :3], matrices[:, :3, 3].T
+    skew = np.zeros_like(rotation)
+    skew[:, 0, 1], skew[:, 0, 2], skew[:, 1, 2] = -z, y, -x
+    skew[:, 1, 0], skew[:, 2, 0], skew[:, 2, 1] = z, -y, x
+    adjoint = np.zeros((len(matrices), 6, 6))
+    adjoint[:, :3, :3] = adjoint[:, 3:, 3:] = rotation
+    adjoint[:, :3, 3:] = skew @ rotation
+    return adjoint
+
+
+def _log(matrices: np.ndarray) -> np.ndarray:
+    """Twists (N, 6) of small motions: translations and rotation vectors."""
+    turns = Rotation.from_matrix(matrices[:, :3, :3]).as_rotvec()
+    return np.hstack([matrices[:, :3, 3], turns])
+
+
+def _exp(twists: np.ndarray) -> np.ndarray:
+    """Small motions (N, 4, 4) of twists (N, 6)."""
+    matrices = np.zeros((len(twists), 4, 4))
+    matrices[:, :3, :3] = Rotation.from_rotvec(twists[:, 3:]).as_matrix()
+    matrices[:, :3, 3] = twists[:, :3]
+    matrices[:, 3, 3] = 1
+    return matrices
