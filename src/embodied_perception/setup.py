@@ -13,7 +13,7 @@ setup(
     description=manifest.findtext("description"),
     license=manifest.findtext("license"),
     packages=find_packages(),
-    package_data={name: ["py.typed"]},
+    package_data={name: ["py.typed", "features/vocabulary.npz"]},
     data_files=[
         ("share/ament_index/resource_index/packages", [f"resource/{name}"]),
         (f"share/{name}", ["package.xml"]),

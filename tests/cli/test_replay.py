@@ -65,14 +65,14 @@ def test_says_what_came_out(replay, tmp_path):
 def test_results_only(replay, tmp_path):
     assert replay("--results-only")[0] == 0
     assert set(topics(tmp_path / "out.mcap")) == {
-        "/odom", "/tf", "/odometry/status", "/odometry/path",
+        "/odom", "/tf", "/odometry/status", "/odometry/path", "/odometry/map_pose",
         "/odometry/features/compressed", "/diagnostics",
     }  # fmt: skip
 
 
 def test_parameters_and_remappings(replay, tmp_path):
     file = tmp_path / "robot.yaml"
-    file.write_text("odometry: {ros__parameters: {base_frame: chassis, publish_tf: false}}")
+    file.write_text("odometry: {ros__parameters: {base_frame: chassis, publish_tf: false, places: 0}}")
     status, out, _ = replay(
         "--params", str(file), "--param", f"base_frame:={CAMERA}", "--remap", "odom:=/vo"
     )

@@ -63,6 +63,7 @@ def test_a_good_value_takes_effect_while_running(graph, node, change, camera):
     camera.wait_until_heard()
     camera.send_until_tracked()
     graph.until(lambda: transforms, "a transform")
+    assert change("publish_map_tf", value=False).successful
     assert change("publish_tf", value=False).successful
     told = len(transforms)
     camera.send_good()

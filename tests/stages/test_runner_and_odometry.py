@@ -123,12 +123,16 @@ def test_odometry_follows_the_base(host):
 def test_tf_says_the_same_as_odom(host):
     host.see(0)
     given = host.see(1)
-    (edge,) = given["/tf"].transforms
+    edge, correction = given["/tf"].transforms
+    assert (correction.header.frame_id, correction.child_frame_id) == ("map", "odom")
+    np.testing.assert_allclose(transform_from_message(correction).matrix, np.eye(4), atol=1e-12)
     assert (edge.header.frame_id, edge.child_frame_id) == ("odom", "base_link")
     assert edge.header.stamp == given["odom"].header.stamp
     matrix = pose(given["odom"]).matrix
     np.testing.assert_allclose(transform_from_message(edge).matrix, matrix, atol=1e-12)
-    assert "/tf" not in Host(host.wall, publish_tf=False).see(0)
+    (alone,) = Host(host.wall, publish_tf=False).see(0)["/tf"].transforms
+    assert alone.child_frame_id == "odom"
+    assert "/tf" not in Host(host.wall, publish_tf=False, publish_map_tf=False).see(0)
 
 
 def test_frames_axes_and_covariances_by_hand(wall, monkeypatch):
@@ -219,7 +223,7 @@ def test_what_nobody_wants_is_not_made(host, monkeypatch):
 
     monkeypatch.setattr("embodied_perception.stages.odometry.draw_features", fail)
     host.runner.is_wanted = lambda sink: not sink.on_demand
-    assert set(host.see(0)) == {"odom", "/tf", "~/status"}
+    assert set(host.see(0)) == {"odom", "/tf", "~/status", "~/map_pose"}
 
 
 def test_only_the_wanted_form_of_a_picture_is_made(host):
@@ -481,7 +485,7 @@ def test_registration_is_prepared_once(wall, monkeypatch):
         def register(self, depth_m):
             return depth_m
 
-    monkeypatch.setattr("embodied_perception.stages.odometry.DepthRegistration", Registration)
+    monkeypatch.setattr("embodied_perception.stages.registration.DepthRegistration", Registration)
     host = Host(wall)
     offset = Transform(np.eye(3), np.array([0.05, 0, 0]))
     host.place(offset, "optical", "depth_optical")
@@ -518,9 +522,10 @@ def test_topics(wall):
     }
     sinks = {sink.topic + sink.suffix: sink for sink in runner.sinks()}
     assert set(sinks) == {
-        "odom", "/tf", "~/status", "~/path", "~/features", "~/features/compressed",
+        "odom", "/tf", "~/status", "~/path", "~/map_pose", "~/map_path", "~/features",
+        "~/features/compressed",
     }  # fmt: skip
-    assert [topic for topic, sink in sinks.items() if sink.latched] == ["~/path"]
+    assert [topic for topic, sink in sinks.items() if sink.latched] == ["~/path", "~/map_path"]
 
 
 def test_stages_by_name():
@@ -531,7 +536,9 @@ def test_stages_by_name():
 
 def test_new_parameters_are_in_force_at_the_next_image(host):
     host.see(0)
-    host.runner.reconfigure(OdometryStageConfig(publish_tf=False, features=100))
+    host.runner.reconfigure(
+        OdometryStageConfig(publish_tf=False, publish_map_tf=False, features=100)
+    )
     assert "/tf" not in host.see(1)
     host.runner.stage.reset()
     assert host.see(2)["~/status"].features_tracked <= 100

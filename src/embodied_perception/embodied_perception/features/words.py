@@ -20,6 +20,8 @@ import numpy as np
 
 from embodied_perception.errors import FeatureError
 
+#: The vocabulary that comes with the package: ORB features of a rendered room.
+BUILTIN = Path(__file__).with_name("vocabulary.npz")
 _ROUNDS = 15
 _SETTLED = 0.002  # share of descriptors that still change their word when clustering ends
 
@@ -123,8 +125,8 @@ class Vocabulary:
             raise FeatureError(f"{path}: cannot write: {error.strerror}") from error
 
     @classmethod
-    def load(cls, path: Path) -> Vocabulary:
-        """Read what :meth:`save` wrote.
+    def load(cls, path: Path = BUILTIN) -> Vocabulary:
+        """Read what :meth:`save` wrote; the one that comes with the package, if not told.
 
         Raises:
             FeatureError: it is not such a file.

@@ -20,6 +20,12 @@ class OdometryConfig(Config):
     keyframes: int = parameter(
         12, "keyframes kept to find the way back after a loss", minimum=2, maximum=100
     )
+    places: int = parameter(
+        1000,
+        "places kept to know them again and correct what has added up in between; 0 keeps none",
+        minimum=0,
+        maximum=100_000,
+    )
     keyframe_overlap: float = parameter(
         0.85,
         "a new keyframe is made when fewer than this share of the last one's features agree",

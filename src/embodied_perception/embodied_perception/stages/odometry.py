@@ -1,6 +1,7 @@
 """Visual odometry on messages: colour and depth images in, ``odom`` and TF out.
 
-Frames as in REP-105: ``odom`` is where ``base_frame`` was at the first image; it never jumps.
+Frames as in REP-105: ``odom`` is where ``base_frame`` was at the first image; it never jumps. What
+is learnt when a place is seen again goes to ``map`` -> ``odom``.
 """
 
 from __future__ import annotations
@@ -19,9 +20,11 @@ from tf2_msgs.msg import TFMessage
 
 from embodied_perception.camera import Camera
 from embodied_perception.config import Config, parameter
+from embodied_perception.features.words import Vocabulary
 from embodied_perception.frame import Frame
 from embodied_perception.geometry import Transform, TransformTree
 from embodied_perception.odometry import Estimate, OdometryConfig, RgbdOdometry, TrackingState
+from embodied_perception.odometry.places import PlaceMap
 from embodied_perception.stages.messages import (
     header,
     odometry_message,
@@ -61,6 +64,12 @@ class OdometryStageConfig(OdometryConfig):
         fixed=True,
     )
     publish_tf: bool = parameter(True, "publish odom_frame -> base_frame on /tf")
+    map_frame: str = parameter(
+        "map", "frame in which places that are seen again stay where they are", fixed=True
+    )
+    publish_map_tf: bool = parameter(
+        True, "publish map_frame -> odom_frame on /tf; false where something else localises"
+    )
     sync_tolerance_s: float = parameter(
         0.02,
         "colour and depth further apart than this are not a pair",
@@ -85,6 +94,8 @@ class OdometryStage(Stage):
         Output("tf", "/tf", TFMessage),
         Output("status", "~/status", OdometryStatus),
         Output("path", "~/path", Path, latched=True, on_demand=True),
+        Output("map_pose", "~/map_pose", PoseStamped),
+        Output("map_path", "~/map_path", Path, latched=True, on_demand=True),
         Picture("features", "~/features"),
     )
     services = (Service("reset", Trigger),)
@@ -95,9 +106,11 @@ class OdometryStage(Stage):
         super().__init__(config, transforms)
         self._odometry: RgbdOdometry | None = None
         self._registrar = Registrar(transforms)
+        self._places: PlaceMap | None = None
         self._odom_from_world: Transform | None = None
         self._path: deque[PoseStamped] = deque(maxlen=_PATH_POSES)
         self._path_due_ns = 0
+        self._told_loops = 0
         self._status = Status(Status.WARN, "no images yet")
 
     @property
@@ -115,17 +128,20 @@ class OdometryStage(Stage):
         if self.wanted("features"):
             results["features"] = draw_features(color.rgb, estimate)
         if estimate.world_from_camera is not None:
+            odom_from_base = self._odom_from_base(estimate.world_from_camera, base_from_camera)
             child = self.config.base_frame or color.frame_id
-            results |= self._pose_outputs(
-                estimate, estimate.world_from_camera, base_from_camera, child
-            )
+            results |= self._pose_outputs(estimate, odom_from_base, base_from_camera, child)
+            self._learn_place(color, depth_m, estimate)
+            results |= self._map_outputs(color.stamp_ns, odom_from_base, base_from_camera)
+            results |= self._tf(color.stamp_ns, odom_from_base, child)
         return results
 
     def reset(self, _request: Trigger.Request | None = None) -> str:
         """Begin anew at the next image, with the robot at the origin, in a new epoch."""
         if self._odometry is not None:
             self._odometry.reset()
-        self._odom_from_world = None
+        self._odom_from_world = self._places = None
+        self._told_loops = 0
         self._path.clear()
         self._path_due_ns = 0
         return "odometry starts anew at the next image"
@@ -152,18 +168,70 @@ class OdometryStage(Stage):
             return Transform.identity()
         return pose_in(self.config.base_frame, color, self.transforms)
 
-    def _pose_outputs(
-        self,
-        estimate: Estimate,
-        world_from_camera: Transform,
-        base_from_camera: Transform,
-        child: str,
-    ) -> dict[str, Any]:
+    def _odom_from_base(
+        self, world_from_camera: Transform, base_from_camera: Transform
+    ) -> Transform:
         if self._odom_from_world is None:
             # odom is where the base is now: odom_from_world @ world_from_camera = base_from_camera.
             self._odom_from_world = base_from_camera @ world_from_camera.inverse()
-        camera_from_base = base_from_camera.inverse()
-        odom_from_base = self._odom_from_world @ world_from_camera @ camera_from_base
+        return self._odom_from_world @ world_from_camera @ base_from_camera.inverse()
+
+    def _learn_place(self, color: Frame, depth_m: np.ndarray, estimate: Estimate) -> None:
+        """Keep what is seen where it is new; correct the map where it was seen before."""
+        if not self.config.places:
+            return
+        if self._places is None:
+            self._places = PlaceMap(color.camera, self.config, Vocabulary.load())
+        self._places.config = self.config
+        if self._places.is_new(estimate):
+            self._places.add(color.gray, depth_m, estimate)
+
+    @property
+    def _map_from_odom(self) -> Transform:
+        """The correction; without one, map and odom are the same."""
+        if self._places is None or self._odom_from_world is None:
+            return Transform.identity()
+        odom_from_world = self._odom_from_world
+        return odom_from_world @ self._places.map_from_world @ odom_from_world.inverse()
+
+    def _map_outputs(
+        self, stamp_ns: int, odom_from_base: Transform, base_from_camera: Transform
+    ) -> dict[str, Any]:
+        if self._places is None or self._odom_from_world is None:
+            return {}
+        head = header(stamp_ns, self.config.map_frame)
+        pose = pose_message(self._map_from_odom @ odom_from_base)
+        results: dict[str, Any] = {"map_pose": PoseStamped(header=head, pose=pose)}
+        if self._places.loops != self._told_loops and self.wanted("map_path"):
+            self._told_loops = self._places.loops
+            camera_from_base = base_from_camera.inverse()
+            poses = [
+                PoseStamped(
+                    header=header(seen_ns, self.config.map_frame),
+                    pose=pose_message(self._odom_from_world @ map_from_camera @ camera_from_base),
+                )
+                for seen_ns, map_from_camera in self._places.trajectory()
+            ]
+            results["map_path"] = Path(header=head, poses=poses)
+        return results
+
+    def _tf(self, stamp_ns: int, odom_from_base: Transform, child: str) -> dict[str, Any]:
+        config, edges = self.config, []
+        if config.publish_tf:
+            edges.append((odom_from_base, config.odom_frame, child))
+        if config.publish_map_tf and self._places is not None:
+            edges.append((self._map_from_odom, config.map_frame, config.odom_frame))
+        if not edges:
+            return {}
+        return {"tf": TFMessage(transforms=[transform_message(*edge, stamp_ns) for edge in edges])}
+
+    def _pose_outputs(
+        self,
+        estimate: Estimate,
+        odom_from_base: Transform,
+        base_from_camera: Transform,
+        child: str,
+    ) -> dict[str, Any]:
         frame, stamp_ns = self.config.odom_frame, estimate.stamp_ns
 
         # A twist of the camera becomes one of the base by the adjoint; nav_msgs wants the pose's
@@ -179,9 +247,6 @@ class OdometryStage(Stage):
         odom.twist.covariance = (base_axes @ estimate.velocity_covariance @ base_axes.T).ravel()
 
         results: dict[str, Any] = {"odom": odom}
-        if self.config.publish_tf:
-            transform = transform_message(odom_from_base, frame, child, stamp_ns)
-            results["tf"] = TFMessage(transforms=[transform])
         pose = PoseStamped(header=header(stamp_ns, frame), pose=pose_message(odom_from_base))
         self._path.append(pose)
         if stamp_ns >= self._path_due_ns and self.wanted("path"):

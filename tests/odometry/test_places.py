@@ -1,0 +1,159 @@
+"""The demo's room, there and back again: odometry that drifts is corrected, and only then."""
+
+import dataclasses
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from embodied_perception.bags.images import calibration_of, frame_sets
+from embodied_perception.features.words import Vocabulary
+from embodied_perception.geometry import Transform
+from embodied_perception.odometry import Estimate, OdometryConfig, RgbdOdometry, TrackingState
+from embodied_perception.odometry.places import PlaceMap
+
+DEMO = Path(__file__).parents[2] / "src/embodied_perception_bringup/demo/demo_room.mcap"
+TOPICS = ["/camera/color/image_raw/compressed", "/camera/depth/image_raw/compressedDepth"]
+EVERY = 3
+PERIOD_NS = 66_666_667
+CONFIG = OdometryConfig()
+
+
+@pytest.fixture(scope="module")
+def camera():
+    return calibration_of(DEMO, TOPICS[0]).delivered()
+
+
+@pytest.fixture(scope="module")
+def frames():
+    """(gray, depth_m) of every third moment."""
+    pairs = list(frame_sets(DEMO, TOPICS, 0, print))[::EVERY]
+    return [(color.gray, depth.depth_m) for color, depth in pairs]
+
+
+@pytest.fixture(scope="module")
+def estimates(camera, frames):
+    """What odometry says there and back."""
+    odometry = RgbdOdometry(camera, CONFIG)
+    there_and_back = [*frames, *frames[::-1]]
+    return [
+        odometry.track(*frame, (place + 1) * PERIOD_NS)
+        for place, frame in enumerate(there_and_back)
+    ]
+
+
+def drifting(estimates):
+    """The same, with 2 mrad and 1 mm more at each step about the camera's y axis."""
+    drift = Transform.from_rotation_vector([0, 0.002, 0], [0.001, 0, 0])
+    poses = [estimates[0].world_from_camera]
+    for before, after in pairwise(estimates):
+        motion = before.world_from_camera.inverse() @ after.world_from_camera
+        poses.append(poses[-1] @ motion @ drift)
+    growth = np.diag(np.repeat((0.002**2, 0.003**2), 3))
+    return [
+        dataclasses.replace(each, world_from_camera=pose, covariance=(place + 1) * growth)
+        for place, (each, pose) in enumerate(zip(estimates, poses, strict=True))
+    ]
+
+
+def run(camera, frames, estimates, config=CONFIG):
+    """The map, its loops, and map_from_camera of each image as it was told then."""
+    places = PlaceMap(camera, config, Vocabulary.load())
+    loops, told = [], []
+    for (gray, depth_m), estimate in zip(frames, estimates, strict=False):
+        if places.is_new(estimate):
+            loop = places.add(gray, depth_m, estimate)
+            loops += [loop] if loop else []
+        told.append(places.map_from_world @ estimate.world_from_camera)
+    return places, loops, told
+
+
+def apart_m(first, second):
+    return float(np.linalg.norm(first.translation - second.translation))
+
+
+def test_the_end_is_the_beginning_again(camera, frames, estimates):
+    there_and_back = [*frames, *frames[::-1]]
+    drifted = drifting(estimates)
+    _, loops, told = run(camera, there_and_back, drifted)
+    start, end = drifted[0].world_from_camera, drifted[-1].world_from_camera
+    assert apart_m(start, end) > 0.2
+    assert apart_m(start, told[-1]) < 0.25 * apart_m(start, end)
+    assert len(loops) >= 3
+    good = {each.stamp_ns: each.world_from_camera for each in estimates}
+    for loop in loops:
+        assert loop.inliers >= 30
+        first, second = (good[stamp] for stamp in (loop.first_ns, loop.second_ns))
+        assert apart_m(first, second) < 0.8
+
+
+def test_good_odometry_becomes_no_worse(camera, frames, estimates):
+    _, _, told = run(camera, [*frames, *frames[::-1]], estimates)
+    start = estimates[0].world_from_camera
+    assert apart_m(start, told[-1]) < apart_m(start, estimates[-1].world_from_camera) + 0.002
+
+
+def test_without_a_revisit_nothing_changes(camera, frames, estimates):
+    half = len(frames) // 2
+    places, loops, _ = run(camera, frames[:half], drifting(estimates[:half]))
+    assert loops == []
+    assert places.loops == 0
+    np.testing.assert_array_equal(places.map_from_world.matrix, np.eye(4))
+    assert len(places.trajectory()) == len(places) > 5
+
+
+def test_places_are_forgotten_where_there_are_too_many(camera, frames, estimates):
+    there_and_back = [*frames, *frames[::-1]]
+    drifted = drifting(estimates)
+    config = dataclasses.replace(CONFIG, places=25)
+    places, loops, told = run(camera, there_and_back, drifted, config)
+    assert len(places) == len(places.trajectory()) == 25
+    assert loops
+    start, end = drifted[0].world_from_camera, drifted[-1].world_from_camera
+    assert apart_m(start, told[-1]) < 0.5 * apart_m(start, end)
+    stamps = [stamp for stamp, _ in places.trajectory()]
+    assert stamps == sorted(stamps)
+    assert stamps[0] == drifted[0].stamp_ns
+
+
+def test_another_room_is_no_loop(camera, frames, estimates):
+    """Noise instead of the second half of the way."""
+    random = np.random.default_rng(0)
+    height, width = frames[0][0].shape
+    other = [
+        (random.integers(0, 256, (height, width), np.uint8), np.full((height, width), 2.0))
+        for _ in range(15)
+    ]
+    half = len(frames) // 2
+    images, way = [*frames[:half], *other], [*estimates[:half], *estimates[-15:]]
+    _, loops, _ = run(camera, images, way)
+    assert loops == []
+
+
+def test_a_lost_camera_is_at_no_place(camera):
+    nothing = np.full((6, 6), np.nan)
+    lost = Estimate(
+        1, TrackingState.LOST, "", 0, None, nothing, nothing[0], nothing, np.zeros((0, 2)),
+        np.zeros(0, bool), 0, float("nan"),
+    )  # fmt: skip
+    assert not PlaceMap(camera, CONFIG, Vocabulary.load()).is_new(lost)
+
+
+def test_images_without_features_or_depth_are_places_too(camera, frames, estimates):
+    places = PlaceMap(camera, CONFIG, Vocabulary.load())
+    gray, depth_m = frames[0]
+    assert places.add(np.full_like(gray, 9), depth_m, estimates[0]) is None
+    assert places.add(gray, np.full_like(depth_m, np.nan), estimates[1]) is None
+    assert len(places) == 2
+
+
+def test_the_whole_path_is_better_in_the_map(camera, frames, estimates):
+    drifted = drifting(estimates)
+    places, _, _ = run(camera, [*frames, *frames[::-1]], drifted)
+    places_m = {stamp: pose.translation for stamp, pose in places.trajectory()}
+    good = {each.stamp_ns: each.world_from_camera.translation for each in estimates}
+    bad = {each.stamp_ns: each.world_from_camera.translation for each in drifted}
+    in_map = np.array([np.linalg.norm(places_m[stamp] - good[stamp]) for stamp in places_m])
+    in_odom = np.array([np.linalg.norm(bad[stamp] - good[stamp]) for stamp in places_m])
+    assert np.sqrt((in_map**2).mean()) < 0.6 * np.sqrt((in_odom**2).mean())
