@@ -50,7 +50,7 @@ ARGUMENTS = [
     DeclareLaunchArgument(
         "left",
         default_value="",
-        description="topic of a stereo pair's left images, likewise",
+        description="topic of a stereo pair's left images, likewise; odometry is stereo then",
     ),
     DeclareLaunchArgument(
         "right",
@@ -109,6 +109,8 @@ def start_nodes(context: LaunchContext) -> list[Node]:
         for name in ("image_transport", *FRAMES)
         if given[name]
     }
+    if given["left"]:
+        parameters["mode"] = "stereo"
     sim_time = {"use_sim_time": given["use_sim_time"] == "true"}
     # RViz is in the same namespace and its topics are relative, so that the same rules fit it.
     common = {"namespace": given["namespace"], "remappings": remappings(given)}

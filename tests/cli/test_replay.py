@@ -72,7 +72,9 @@ def test_results_only(replay, tmp_path):
 
 def test_parameters_and_remappings(replay, tmp_path):
     file = tmp_path / "robot.yaml"
-    file.write_text("odometry: {ros__parameters: {base_frame: chassis, publish_tf: false, places: 0}}")
+    file.write_text(
+        "odometry: {ros__parameters: {base_frame: chassis, publish_tf: false, places: 0}}"
+    )
     status, out, _ = replay(
         "--params", str(file), "--param", f"base_frame:={CAMERA}", "--remap", "odom:=/vo"
     )

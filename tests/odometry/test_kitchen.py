@@ -9,7 +9,7 @@ import pytest
 from embodied_perception.camera import Camera, DepthRegistration
 from embodied_perception.evaluation import Trajectory, evaluate_trajectory
 from embodied_perception.geometry import Transform
-from embodied_perception.odometry import OdometryConfig, RgbdOdometry, TrackingState
+from embodied_perception.odometry import OdometryConfig, RgbdImage, TrackingState, VisualOdometry
 
 FOLDER = Path(__file__).parents[3] / "shared/data/kitchen_rgbd"
 COUNT = 60
@@ -24,14 +24,16 @@ def run():
     depth_camera = Camera.pinhole(640, 480, 585.0, 585.0, 320.0, 240.0)
     color_camera = Camera.pinhole(640, 480, 540.0, 540.0, 320.0, 240.0)
     registration = DepthRegistration(depth_camera, color_camera, COLOR_FROM_DEPTH)
-    odometry = RgbdOdometry(color_camera, OdometryConfig())
+    odometry = VisualOdometry(color_camera, OdometryConfig())
     estimates, truths = [], []
     for k in range(COUNT):
         name = FOLDER / f"frame-{k:06d}"
         gray = cv2.imread(f"{name}.color.jpg", cv2.IMREAD_GRAYSCALE)
         raw = cv2.imread(f"{name}.depth.png", cv2.IMREAD_UNCHANGED)
         depth_m = np.where((raw == 0) | (raw == 65535), np.nan, raw * 1e-3).astype(np.float32)
-        estimates.append(odometry.track(gray, registration.register(depth_m), k * 33_333_333))
+        estimates.append(
+            odometry.track(RgbdImage(gray, registration.register(depth_m), k * 33_333_333))
+        )
         truths.append(Transform.from_matrix(_orthonormal(np.loadtxt(f"{name}.pose.txt"))))
     return estimates, truths
 

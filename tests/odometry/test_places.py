@@ -10,7 +10,13 @@ import pytest
 from embodied_perception.bags.images import calibration_of, frame_sets
 from embodied_perception.features.words import Vocabulary
 from embodied_perception.geometry import Transform
-from embodied_perception.odometry import Estimate, OdometryConfig, RgbdOdometry, TrackingState
+from embodied_perception.odometry import (
+    Estimate,
+    OdometryConfig,
+    RgbdImage,
+    TrackingState,
+    VisualOdometry,
+)
 from embodied_perception.odometry.places import PlaceMap
 
 DEMO = Path(__file__).parents[2] / "src/embodied_perception_bringup/demo/demo_room.mcap"
@@ -35,10 +41,10 @@ def frames():
 @pytest.fixture(scope="module")
 def estimates(camera, frames):
     """What odometry says there and back."""
-    odometry = RgbdOdometry(camera, CONFIG)
+    odometry = VisualOdometry(camera, CONFIG)
     there_and_back = [*frames, *frames[::-1]]
     return [
-        odometry.track(*frame, (place + 1) * PERIOD_NS)
+        odometry.track(RgbdImage(*frame, (place + 1) * PERIOD_NS))
         for place, frame in enumerate(there_and_back)
     ]
 
@@ -63,7 +69,7 @@ def run(camera, frames, estimates, config=CONFIG):
     loops, told = [], []
     for (gray, depth_m), estimate in zip(frames, estimates, strict=False):
         if places.is_new(estimate):
-            loop = places.add(gray, depth_m, estimate)
+            loop = places.add(RgbdImage(gray, depth_m, estimate.stamp_ns), estimate)
             loops += [loop] if loop else []
         told.append(places.map_from_world @ estimate.world_from_camera)
     return places, loops, told
@@ -143,8 +149,8 @@ def test_a_lost_camera_is_at_no_place(camera):
 def test_images_without_features_or_depth_are_places_too(camera, frames, estimates):
     places = PlaceMap(camera, CONFIG, Vocabulary.load())
     gray, depth_m = frames[0]
-    assert places.add(np.full_like(gray, 9), depth_m, estimates[0]) is None
-    assert places.add(gray, np.full_like(depth_m, np.nan), estimates[1]) is None
+    assert places.add(RgbdImage(np.full_like(gray, 9), depth_m, 1), estimates[0]) is None
+    assert places.add(RgbdImage(gray, np.full_like(depth_m, np.nan), 2), estimates[1]) is None
     assert len(places) == 2
 
 

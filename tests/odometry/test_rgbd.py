@@ -7,21 +7,21 @@ import pytest
 
 from embodied_perception.errors import ConfigError, OdometryError
 from embodied_perception.geometry import Transform
-from embodied_perception.odometry import OdometryConfig, RgbdOdometry, TrackingState
+from embodied_perception.odometry import OdometryConfig, RgbdImage, TrackingState, VisualOdometry
 
 HAS_POSE = {TrackingState.OK, TrackingState.DEGRADED, TrackingState.RECOVERED}
 
 
 @pytest.fixture
 def odometry(room):
-    return RgbdOdometry(room.camera, OdometryConfig())
+    return VisualOdometry(room.camera, OdometryConfig())
 
 
 @pytest.fixture
 def feed(odometry, stamp):
     """Tracks images one after another, each with the next stamp."""
     count = iter(range(10_000))
-    return lambda gray, depth_m: odometry.track(gray, depth_m, stamp(next(count)))
+    return lambda gray, depth_m: odometry.track(RgbdImage(gray, depth_m, stamp(next(count))))
 
 
 def errors(estimate, truth):
@@ -77,8 +77,10 @@ def test_error_stays_within_three_standard_deviations(recording, feed):
 
 def test_the_same_input_gives_the_same_floats(room, recording, stamp):
     def run():
-        odometry = RgbdOdometry(room.camera, OdometryConfig())
-        return [odometry.track(g, d, stamp(k)) for k, (_, g, d) in enumerate(recording[:30])]
+        odometry = VisualOdometry(room.camera, OdometryConfig())
+        return [
+            odometry.track(RgbdImage(g, d, stamp(k))) for k, (_, g, d) in enumerate(recording[:30])
+        ]
 
     for one, two in zip(run(), run(), strict=True):
         assert np.array_equal(one.world_from_camera.matrix, two.world_from_camera.matrix)
@@ -175,18 +177,18 @@ def test_half_the_depth_is_enough(recording, feed):
 
 
 def test_an_impossible_speed_is_doubted(room, recording, stamp):
-    odometry = RgbdOdometry(room.camera, OdometryConfig(max_speed=0.1))
-    odometry.track(*recording[0][1:], stamp(0))
-    estimate = odometry.track(*recording[10][1:], stamp(1))
+    odometry = VisualOdometry(room.camera, OdometryConfig(max_speed=0.1))
+    odometry.track(RgbdImage(*recording[0][1:], stamp(0)))
+    estimate = odometry.track(RgbdImage(*recording[10][1:], stamp(1)))
     assert estimate.state is TrackingState.LOST
     assert "max_speed is 0.1" in estimate.reason
 
 
 def test_reset_begins_at_the_origin_in_a_new_epoch(odometry, recording, stamp):
     for k, (_, gray, depth_m) in enumerate(recording[:10]):
-        odometry.track(gray, depth_m, stamp(k))
+        odometry.track(RgbdImage(gray, depth_m, stamp(k)))
     odometry.reset()
-    estimate = odometry.track(gray, depth_m, stamp(0))
+    estimate = odometry.track(RgbdImage(gray, depth_m, stamp(0)))
     assert estimate.state is TrackingState.INIT
     assert estimate.epoch == 1
     assert np.array_equal(estimate.world_from_camera.matrix, np.eye(4))
@@ -195,9 +197,9 @@ def test_reset_begins_at_the_origin_in_a_new_epoch(odometry, recording, stamp):
 @pytest.mark.parametrize("later", [0, -1])
 def test_time_must_pass(odometry, recording, stamp, later):
     _, gray, depth_m = recording[0]
-    odometry.track(gray, depth_m, stamp(5))
+    odometry.track(RgbdImage(gray, depth_m, stamp(5)))
     with pytest.raises(OdometryError, match=r"got stamp .* after .*reset"):
-        odometry.track(gray, depth_m, stamp(5 + later))
+        odometry.track(RgbdImage(gray, depth_m, stamp(5 + later)))
 
 
 @pytest.mark.parametrize("wrong", ["gray", "depth"])
@@ -205,7 +207,7 @@ def test_shapes_must_fit_the_camera(odometry, recording, stamp, wrong):
     _, gray, depth_m = recording[0]
     images = (gray[:100], depth_m) if wrong == "gray" else (gray, depth_m[:100])
     with pytest.raises(OdometryError, match=r"got .*\(100, 320\).*\(240, 320\)"):
-        odometry.track(*images, stamp(0))
+        odometry.track(RgbdImage(*images, stamp(0)))
 
 
 def test_configuration_is_checked():
@@ -225,8 +227,11 @@ def test_configuration_is_checked():
 )  # fmt: skip
 def test_every_parameter_matters(room, recording, stamp, change):
     def run(config):
-        odometry = RgbdOdometry(room.camera, config)
-        return [odometry.track(g, d, stamp(k)) for k, (_, g, d) in enumerate(recording[:40:2])]
+        odometry = VisualOdometry(room.camera, config)
+        return [
+            odometry.track(RgbdImage(g, d, stamp(k)))
+            for k, (_, g, d) in enumerate(recording[:40:2])
+        ]
 
     def summary(estimates):
         return [(e.state, e.keyframes, np.nan_to_num(e.covariance).sum()) for e in estimates]
@@ -237,12 +242,12 @@ def test_every_parameter_matters(room, recording, stamp, change):
 
 
 def test_new_parameters_take_effect_while_tracking(room, recording, stamp):
-    odometry = RgbdOdometry(room.camera, OdometryConfig())
+    odometry = VisualOdometry(room.camera, OdometryConfig())
     for number, (_, gray, depth_m) in enumerate(recording[:10]):
-        estimate = odometry.track(gray, depth_m, stamp(number))
+        estimate = odometry.track(RgbdImage(gray, depth_m, stamp(number)))
     assert estimate.state == TrackingState.OK
     odometry.config = OdometryConfig(min_inliers=500, features=2000)
     _, gray, depth_m = recording[10]
-    estimate = odometry.track(gray, depth_m, stamp(10))
+    estimate = odometry.track(RgbdImage(gray, depth_m, stamp(10)))
     assert estimate.state == TrackingState.LOST
     assert "min_inliers is 500" in estimate.reason

@@ -14,6 +14,7 @@ from embodied_perception.errors import ConfigError, FrameError
 from embodied_perception.frame import Frame
 from embodied_perception.geometry import Transform
 from embodied_perception.imaging import RawPixels
+from embodied_perception.odometry import RgbdImage
 from embodied_perception.stages import stage_type
 from embodied_perception.stages.decoding import Decoder
 from embodied_perception.stages.messages import (
@@ -146,7 +147,9 @@ def test_frames_axes_and_covariances_by_hand(wall, monkeypatch):
     root = rng.normal(size=(6, 6)) * 0.01
     covariance, velocity = root @ root.T, rng.normal(size=6)
     estimate = dataclasses.replace(
-        host.runner.stage._odometry.track(wall.gray(0.02), np.full((240, 320), 2.0), START_NS + 1),
+        host.runner.stage._odometry.track(
+            RgbdImage(wall.gray(0.02), np.full((240, 320), 2.0), START_NS + 1)
+        ),
         world_from_camera=world_from_camera,
         covariance=covariance,
         velocity=velocity,

@@ -2,6 +2,15 @@
 
 from embodied_perception.odometry.config import OdometryConfig
 from embodied_perception.odometry.estimate import Estimate, TrackingState
-from embodied_perception.odometry.rgbd import RgbdOdometry
+from embodied_perception.odometry.images import OdometryImage, RgbdImage, StereoImage
+from embodied_perception.odometry.visual import VisualOdometry
 
-__all__ = ["Estimate", "OdometryConfig", "RgbdOdometry", "TrackingState"]
+__all__ = [
+    "Estimate",
+    "OdometryConfig",
+    "OdometryImage",
+    "RgbdImage",
+    "StereoImage",
+    "TrackingState",
+    "VisualOdometry",
+]

@@ -42,6 +42,9 @@ class OdometryConfig(Config):
         minimum=0.0001,
         maximum=0.1,
     )
+    disparity_noise_px: float = parameter(
+        0.3, "standard deviation of a stereo pair's disparity", unit="px", minimum=0.02, maximum=5.0
+    )
     model_error: float = parameter(
         0.07,
         "share of the image's motion that calibration and synchronisation may get wrong, so that "

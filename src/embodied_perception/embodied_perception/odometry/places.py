@@ -14,7 +14,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from embodied_perception.camera import Camera
-from embodied_perception.features import sample_depth
 from embodied_perception.features.extraction import Extractor, Features
 from embodied_perception.features.matching import match_features
 from embodied_perception.features.words import InvertedIndex, Vocabulary
@@ -22,6 +21,7 @@ from embodied_perception.geometry import Transform
 from embodied_perception.geometry.pose import Noise, Observations, guess_pose, solve_pose
 from embodied_perception.odometry.config import OdometryConfig
 from embodied_perception.odometry.estimate import Estimate
+from embodied_perception.odometry.images import OdometryImage
 from embodied_perception.odometry.pose_graph import Edge, optimise
 
 _FEATURES = 500
@@ -48,6 +48,7 @@ class Place:
         bag: their visual words.
         world_from_camera: what odometry says.
         covariance: (6, 6) of it, as in :class:`Estimate`.
+        noise: how exactly features and their depth are seen.
 
     """
 
@@ -57,6 +58,7 @@ class Place:
     bag: dict[int, float]
     world_from_camera: Transform
     covariance: np.ndarray
+    noise: Noise
 
 
 @dataclass(frozen=True)
@@ -118,16 +120,9 @@ class PlaceMap:
         moved_m, turned_rad = map(np.linalg.norm, (motion.translation, motion.rotation_vector))
         return bool(moved_m > _MOVED_M or turned_rad > _MOVED_RAD)
 
-    def add(self, gray: np.ndarray, depth_m: np.ndarray, estimate: Estimate) -> Loop | None:
-        """Keep an image; return the loop, if it closes one.
-
-        Args:
-            gray: (H, W) uint8.
-            depth_m: (H, W) registered to it, NaN unknown.
-            estimate: with a pose.
-
-        """
-        name = self._keep(self._place(gray, depth_m, estimate))
+    def add(self, image: OdometryImage, estimate: Estimate) -> Loop | None:
+        """Keep an image, whose ``estimate`` has a pose; return the loop, if it closes one."""
+        name = self._keep(self._place(image, estimate))
         self._rested += 1
         edge, inliers = self._seen_before(name)
         if edge is None:
@@ -149,14 +144,9 @@ class PlaceMap:
         """Stamp and map_from_camera of all places that are kept, in the order of time."""
         return [(place.stamp_ns, self._in_map[name]) for name, place in self._places.items()]
 
-    def _place(self, gray: np.ndarray, depth_m: np.ndarray, estimate: Estimate) -> Place:
-        features = self._orb.extract(gray, _FEATURES)
-        depth = sample_depth(
-            depth_m,
-            features.pixels,
-            nearest_m=self.config.min_depth_m,
-            farthest_m=self.config.max_depth_m,
-        )
+    def _place(self, image: OdometryImage, estimate: Estimate) -> Place:
+        features = self._orb.extract(image.gray, _FEATURES)
+        depth = image.depth_at(features.pixels, self.config)
         bag = self._index.vocabulary.bag(features.descriptors)
         known = np.isfinite(depth)
         features, depth = features.only(known), depth[known]
@@ -169,6 +159,7 @@ class PlaceMap:
             bag,
             estimate.world_from_camera,
             estimate.covariance,
+            image.noise(self.config),
         )
 
     def _keep(self, place: Place) -> int:
@@ -221,7 +212,7 @@ class PlaceMap:
             return None, 0
         seen = Observations(pixels, new.points[pairs[:, 1], 2])
         # ORB is placed by whole pixels of its pyramid.
-        noise = Noise(2 * self.config.pixel_noise_px, self.config.depth_noise)
+        noise = replace(new.noise, pixel_px=2 * new.noise.pixel_px)
         solution = solve_pose(points, seen, self._camera.K, noise, guess)
         inliers = int(solution.inliers.sum())
         if inliers < max(_LEAST_INLIERS, _LEAST_SHARE * len(pairs)):

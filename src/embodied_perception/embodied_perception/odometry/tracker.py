@@ -12,10 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from embodied_perception.camera import Camera
-from embodied_perception.features import detect_corners, follow, sample_depth
+from embodied_perception.features import detect_corners, follow
 from embodied_perception.geometry import Transform
 from embodied_perception.geometry.pose import (
-    Noise,
     Observations,
     PoseSolution,
     guess_pose,
@@ -23,6 +22,7 @@ from embodied_perception.geometry.pose import (
     twist_transform,
 )
 from embodied_perception.odometry.config import OdometryConfig
+from embodied_perception.odometry.images import OdometryImage
 from embodied_perception.odometry.keyframes import Keyframe, Landmarks, most_redundant
 from embodied_perception.odometry.refinement import refine
 
@@ -33,22 +33,13 @@ _VELOCITY_HOLDS_S = 0.5
 
 
 @dataclass(frozen=True, eq=False)
-class RgbdImage:
-    """What the camera saw: ``gray`` and registered ``depth_m``, both (H, W)."""
-
-    gray: np.ndarray
-    depth_m: np.ndarray
-    stamp_ns: int
-
-
-@dataclass(frozen=True, eq=False)
 class Match:
     """An image compared with a keyframe: a solution, or ``doubt``, which says why there is none.
 
     ``pixels`` (N, 2) in the image show N ``landmarks`` of the keyframe, as ``seen``.
     """
 
-    image: RgbdImage
+    image: OdometryImage
     keyframe: Keyframe
     pixels: np.ndarray
     seen: Observations
@@ -68,12 +59,13 @@ class Tracker:
         self,
         camera: Camera,
         config: OdometryConfig,
-        image: RgbdImage,
+        image: OdometryImage,
         camera_from_world: Transform,
         covariance: np.ndarray,
     ) -> None:
         self._camera = camera
         self.configure(config)
+        self._noise = image.noise(config)
         self.keyframes: list[Keyframe] = []
         self.camera_from_world = camera_from_world
         self.covariance = covariance
@@ -85,13 +77,12 @@ class Tracker:
     def configure(self, config: OdometryConfig) -> None:
         """Put other parameters in force, from the next image on."""
         self._config = config
-        self._noise = Noise(config.pixel_noise_px, config.depth_noise)
 
-    def match(self, image: RgbdImage) -> Match:
+    def match(self, image: OdometryImage) -> Match:
         """Compare an image with the newest keyframe, from where the camera should be by now."""
         return self._match(self.keyframes[-1], image, self._predict(image.stamp_ns))
 
-    def find_again(self, image: RgbdImage, keyframes: list[Keyframe]) -> Match | None:
+    def find_again(self, image: OdometryImage, keyframes: list[Keyframe]) -> Match | None:
         """Compare an image with some of ``keyframes``, as if it had been taken there."""
         matches = [self._match(each, image, each.camera_from_world) for each in keyframes]
         return next((match for match in matches if not match.doubt), None)
@@ -114,7 +105,8 @@ class Tracker:
             return self.camera_from_world
         return twist_transform(self.velocity * seconds) @ self.camera_from_world
 
-    def _match(self, keyframe: Keyframe, image: RgbdImage, guess: Transform) -> Match:
+    def _match(self, keyframe: Keyframe, image: OdometryImage, guess: Transform) -> Match:
+        self._noise = image.noise(self._config)
         landmarks = keyframe.landmarks
         predicted = self._camera.project(guess.apply(landmarks.points_world))
         with np.errstate(invalid="ignore"):  # NaN behind the camera
@@ -123,7 +115,7 @@ class Tracker:
             keyframe.gray, image.gray, keyframe.pixels[ahead], predicted=predicted[ahead]
         )
         pixels, landmarks = pixels[trusted], landmarks.only(ahead).only(trusted)
-        seen = observe(self._camera, self._config, pixels, image.depth_m)
+        seen = observe(self._camera, self._config, pixels, image)
         solution = self._solve(landmarks.points_world, seen, guess)
         doubt = self._doubt(solution, image.stamp_ns)
         return Match(image, keyframe, pixels, seen, landmarks, solution, doubt)
@@ -188,7 +180,7 @@ class Tracker:
     def _refine(self, landmarks: Landmarks, seen: Observations) -> Landmarks:
         return refine(landmarks, seen, self.camera_from_world, self._camera.K, self._noise)
 
-    def _add_keyframe(self, image: RgbdImage, pixels: np.ndarray, landmarks: Landmarks) -> None:
+    def _add_keyframe(self, image: OdometryImage, pixels: np.ndarray, landmarks: Landmarks) -> None:
         """Keep an image: the landmarks it shares with the one before, filled up with new ones."""
         corners = detect_corners(
             image.gray,
@@ -196,7 +188,7 @@ class Tracker:
             occupied=pixels,
             spacing_px=self._config.feature_spacing_px,
         )
-        seen = observe(self._camera, self._config, corners, image.depth_m)
+        seen = observe(self._camera, self._config, corners, image)
         known = np.isfinite(seen.depth_m)
         corners, seen = corners[known], seen.only(known)
         points_camera = self._camera.unproject(corners) * seen.depth_m[:, None]
@@ -214,10 +206,7 @@ class Tracker:
 
 
 def observe(
-    camera: Camera, config: OdometryConfig, pixels: np.ndarray, depth_m: np.ndarray
+    camera: Camera, config: OdometryConfig, pixels: np.ndarray, image: OdometryImage
 ) -> Observations:
     """Undistort pixels (N, 2) and read their depth."""
-    depth = sample_depth(
-        depth_m, pixels, nearest_m=config.min_depth_m, farthest_m=config.max_depth_m
-    )
-    return Observations(camera.undistort_pixels(pixels), depth)
+    return Observations(camera.undistort_pixels(pixels), image.depth_at(pixels, config))

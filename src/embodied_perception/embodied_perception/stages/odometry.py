@@ -1,4 +1,4 @@
-"""Visual odometry on messages: colour and depth images in, ``odom`` and TF out.
+"""Visual odometry on messages: images in, ``odom`` and TF out.
 
 Frames as in REP-105: ``odom`` is where ``base_frame`` was at the first image; it never jumps. What
 is learnt when a place is seen again goes to ``map`` -> ``odom``.
@@ -23,17 +23,17 @@ from embodied_perception.config import Config, parameter
 from embodied_perception.features.words import Vocabulary
 from embodied_perception.frame import Frame
 from embodied_perception.geometry import Transform, TransformTree
-from embodied_perception.odometry import Estimate, OdometryConfig, RgbdOdometry, TrackingState
+from embodied_perception.odometry import Estimate, OdometryConfig, TrackingState, VisualOdometry
 from embodied_perception.odometry.places import PlaceMap
+from embodied_perception.stages.camera_setups import SETUPS, Moment, RgbdSetup
 from embodied_perception.stages.messages import (
     header,
     odometry_message,
     pose_message,
     transform_message,
 )
-from embodied_perception.stages.registration import Registrar, pose_in
+from embodied_perception.stages.registration import pose_in
 from embodied_perception.stages.stage import (
-    ImageInput,
     Output,
     Picture,
     Service,
@@ -54,7 +54,14 @@ _PATH_POSES = 2000
 
 @dataclass(frozen=True)
 class OdometryStageConfig(OdometryConfig):
-    """Parameters of the odometry stage: those of odometry, and its frames."""
+    """Parameters of the odometry stage: those of odometry, its cameras, and its frames."""
+
+    mode: str = parameter(
+        "rgbd",
+        "which cameras there are: colour and depth, or a rectified pair",
+        choices=tuple(SETUPS),
+        fixed=True,
+    )
 
     odom_frame: str = parameter("odom", "frame in which the motion is reported", fixed=True)
     base_frame: str = parameter(
@@ -72,7 +79,7 @@ class OdometryStageConfig(OdometryConfig):
     )
     sync_tolerance_s: float = parameter(
         0.02,
-        "colour and depth further apart than this are not a pair",
+        "images of both cameras further apart than this are not a pair",
         unit="s",
         minimum=0.0,
         maximum=1.0,
@@ -81,14 +88,11 @@ class OdometryStageConfig(OdometryConfig):
 
 
 class OdometryStage(Stage):
-    """RGB-D visual odometry. Depth from another camera than colour is registered to it."""
+    """Visual odometry with the cameras that ``mode`` says."""
 
     name = "odometry"
     config_type = OdometryStageConfig
-    inputs = (
-        ImageInput("color", "camera/color/image_raw", "camera/color/camera_info"),
-        ImageInput("depth", "camera/depth/image_raw", "camera/depth/camera_info", content="depth"),
-    )
+    inputs = RgbdSetup.inputs
     outputs = (
         Output("odom", "odom", Odometry),
         Output("tf", "/tf", TFMessage),
@@ -104,8 +108,9 @@ class OdometryStage(Stage):
 
     def __init__(self, config: Config, transforms: TransformTree) -> None:
         super().__init__(config, transforms)
-        self._odometry: RgbdOdometry | None = None
-        self._registrar = Registrar(transforms)
+        self._odometry: VisualOdometry | None = None
+        self._setup = SETUPS[self.config.mode](transforms)
+        self.inputs = self._setup.inputs
         self._places: PlaceMap | None = None
         self._odom_from_world: Transform | None = None
         self._path: deque[PoseStamped] = deque(maxlen=_PATH_POSES)
@@ -118,22 +123,24 @@ class OdometryStage(Stage):
         """The parameter of that name."""
         return self.config.sync_tolerance_s
 
-    def process(self, color: Frame, depth: Frame) -> dict[str, Any]:  # type: ignore[override]
-        """Track one pair of images."""
-        base_from_camera = self._base_from_camera(color)
-        depth_m = self._registrar.register(color, depth)
-        estimate = self._tracker(color.camera).track(color.gray, depth_m, color.stamp_ns)
+    def process(self, **frames: Frame) -> dict[str, Any]:
+        """Track the images of one time."""
+        lead = frames[self.inputs[0].name]
+        base_from_lead = self._base_from_lead(lead)
+        moment = self._setup.moment(**frames)
+        base_from_camera = base_from_lead @ moment.lead_from_camera
+        estimate = self._tracker(moment.camera).track(moment.image)
         self._status = _status(estimate)
-        results: dict[str, Any] = {"status": _status_message(estimate, color)}
+        results: dict[str, Any] = {"status": _status_message(estimate, lead)}
         if self.wanted("features"):
-            results["features"] = draw_features(color.rgb, estimate)
+            results["features"] = draw_features(moment.picture(), estimate)
         if estimate.world_from_camera is not None:
             odom_from_base = self._odom_from_base(estimate.world_from_camera, base_from_camera)
-            child = self.config.base_frame or color.frame_id
+            child = self.config.base_frame or lead.frame_id
             results |= self._pose_outputs(estimate, odom_from_base, base_from_camera, child)
-            self._learn_place(color, depth_m, estimate)
-            results |= self._map_outputs(color.stamp_ns, odom_from_base, base_from_camera)
-            results |= self._tf(color.stamp_ns, odom_from_base, child)
+            self._learn_place(moment, estimate)
+            results |= self._map_outputs(lead.stamp_ns, odom_from_base, base_from_camera)
+            results |= self._tf(lead.stamp_ns, odom_from_base, child)
         return results
 
     def reset(self, _request: Trigger.Request | None = None) -> str:
@@ -154,19 +161,19 @@ class OdometryStage(Stage):
         """The tracking state."""
         return self._status
 
-    def _tracker(self, camera: Camera) -> RgbdOdometry:
+    def _tracker(self, camera: Camera) -> VisualOdometry:
         if self._odometry is None:
-            self._odometry = RgbdOdometry(camera, self.config)
+            self._odometry = VisualOdometry(camera, self.config)
         if not self._odometry.camera.same_view(camera):
             self.reset()
             self._odometry.camera = camera
         self._odometry.config = self.config
         return self._odometry
 
-    def _base_from_camera(self, color: Frame) -> Transform:
+    def _base_from_lead(self, lead: Frame) -> Transform:
         if not self.config.base_frame:
             return Transform.identity()
-        return pose_in(self.config.base_frame, color, self.transforms)
+        return pose_in(self.config.base_frame, lead, self.transforms)
 
     def _odom_from_base(
         self, world_from_camera: Transform, base_from_camera: Transform
@@ -176,15 +183,15 @@ class OdometryStage(Stage):
             self._odom_from_world = base_from_camera @ world_from_camera.inverse()
         return self._odom_from_world @ world_from_camera @ base_from_camera.inverse()
 
-    def _learn_place(self, color: Frame, depth_m: np.ndarray, estimate: Estimate) -> None:
+    def _learn_place(self, moment: Moment, estimate: Estimate) -> None:
         """Keep what is seen where it is new; correct the map where it was seen before."""
         if not self.config.places:
             return
         if self._places is None:
-            self._places = PlaceMap(color.camera, self.config, Vocabulary.load())
+            self._places = PlaceMap(moment.camera, self.config, Vocabulary.load())
         self._places.config = self.config
         if self._places.is_new(estimate):
-            self._places.add(color.gray, depth_m, estimate)
+            self._places.add(moment.image, estimate)
 
     @property
     def _map_from_odom(self) -> Transform:

@@ -95,7 +95,8 @@ class Stage(ABC):
 
     name: ClassVar[str]
     config_type: ClassVar[type[Config]]
-    inputs: ClassVar[tuple[ImageInput, ...]]
+    #: Of the class; an instance may choose others by its parameters.
+    inputs: tuple[ImageInput, ...]
     outputs: ClassVar[tuple[Output | Picture, ...]]
     services: ClassVar[tuple[Service, ...]] = ()
 

@@ -1,4 +1,4 @@
-"""RGB-D visual odometry that says when it does not know."""
+"""Visual odometry that says when it does not know."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from embodied_perception.geometry import Transform
 from embodied_perception.geometry.pose import PoseSolution
 from embodied_perception.odometry.config import OdometryConfig
 from embodied_perception.odometry.estimate import Estimate, TrackingState
-from embodied_perception.odometry.tracker import Match, RgbdImage, Tracker, observe
+from embodied_perception.odometry.images import OdometryImage
+from embodied_perception.odometry.tracker import Match, Tracker, observe
 
 #: After a loss, the kept keyframes are tried over this many images that show enough; if none is
 #: found again, the last of these images becomes a new beginning.
@@ -22,7 +23,7 @@ _UNSEEN_MOTION = np.ones(6)
 _ORIGIN_COVARIANCE = 1e-8 * np.eye(6)
 
 
-class RgbdOdometry:
+class VisualOdometry:
     """Follows one camera. Feed images in the order of their stamps to :meth:`track`."""
 
     def __init__(self, camera: Camera, config: OdometryConfig) -> None:
@@ -50,19 +51,13 @@ class RgbdOdometry:
         self._tracker = None
         self._lost, self._misfits = False, 0
 
-    def track(self, gray: np.ndarray, depth_m: np.ndarray, stamp_ns: int) -> Estimate:
-        """Estimate the camera's pose at one image.
-
-        Args:
-            gray: (H, W) uint8, as the camera gives it (distorted).
-            depth_m: (H, W) float32 along the optical axis, registered to ``gray``, NaN unknown.
-            stamp_ns: later than the one before.
+    def track(self, image: OdometryImage) -> Estimate:
+        """Estimate the camera's pose at one image, which must be later than the one before.
 
         Raises:
-            OdometryError: the images do not fit the camera, or time stands still.
+            OdometryError: the image does not fit the camera, or time stands still.
         """
-        self._check(gray, depth_m, stamp_ns)
-        image = RgbdImage(gray, depth_m, stamp_ns)
+        self._check(image)
         if self._tracker is None:
             return self._start(image)
         tracker = self._tracker
@@ -71,19 +66,15 @@ class RgbdOdometry:
             return self._recover(tracker, image, match.doubt)
         return self._follow(tracker, match)
 
-    def _check(self, gray: np.ndarray, depth_m: np.ndarray, stamp_ns: int) -> None:
-        expected = (self.camera.height, self.camera.width)
-        if gray.shape != expected or depth_m.shape != expected:
+    def _check(self, image: OdometryImage) -> None:
+        image.require_shape((self.camera.height, self.camera.width))
+        if self._tracker is not None and image.stamp_ns <= self._tracker.stamp_ns:
             raise OdometryError(
-                f"got an image of shape {gray.shape} and depth of shape {depth_m.shape}; the "
-                f"camera has {expected}: register depth to colour, and check camera_info"
-            )
-        if self._tracker is not None and stamp_ns <= self._tracker.stamp_ns:
-            raise OdometryError(
-                f"got stamp {stamp_ns} ns after {self._tracker.stamp_ns} ns: call reset() first"
+                f"got stamp {image.stamp_ns} ns after {self._tracker.stamp_ns} ns: call reset() "
+                "first"
             )
 
-    def _start(self, image: RgbdImage) -> Estimate:
+    def _start(self, image: OdometryImage) -> Estimate:
         tracker = Tracker(self.camera, self.config, image, Transform.identity(), _ORIGIN_COVARIANCE)
         pixels = tracker.keyframes[-1].pixels
         features, needed = len(pixels), 2 * self.config.min_inliers
@@ -108,13 +99,13 @@ class RgbdOdometry:
             return TrackingState.DEGRADED, f"only {inliers} features agree on the pose"
         return TrackingState.OK, ""
 
-    def _recover(self, tracker: Tracker, image: RgbdImage, doubt: str) -> Estimate:
+    def _recover(self, tracker: Tracker, image: OdometryImage, doubt: str) -> Estimate:
         """Look for the view of a kept keyframe; state the loss; or begin anew."""
         self._lost = True
         corners = detect_corners(
             image.gray, self.config.features, spacing_px=self.config.feature_spacing_px
         )
-        depth = observe(self.camera, self.config, corners, image.depth_m).depth_m
+        depth = observe(self.camera, self.config, corners, image).depth_m
         if np.isfinite(depth).sum() < 2 * self.config.min_inliers:
             return self._untracked(image, TrackingState.LOST, doubt, corners)
         # A share of the keyframes at each image, so that no image takes long.
@@ -126,7 +117,7 @@ class RgbdOdometry:
             return self._untracked(image, TrackingState.LOST, doubt, corners)
         return self._begin_anew(tracker, image)
 
-    def _begin_anew(self, lost: Tracker, image: RgbdImage) -> Estimate:
+    def _begin_anew(self, lost: Tracker, image: OdometryImage) -> Estimate:
         """A new map in a new epoch, from where the old one was left: ``odom`` must not jump."""
         unseen_s = (image.stamp_ns - lost.stamp_ns) * 1e-9
         covariance = lost.covariance + np.diag((_UNSEEN_MOTION * unseen_s) ** 2)
@@ -162,7 +153,7 @@ class RgbdOdometry:
         )
 
     def _untracked(
-        self, image: RgbdImage, state: TrackingState, reason: str, pixels: np.ndarray
+        self, image: OdometryImage, state: TrackingState, reason: str, pixels: np.ndarray
     ) -> Estimate:
         return Estimate(
             stamp_ns=image.stamp_ns,

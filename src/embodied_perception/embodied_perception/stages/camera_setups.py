@@ -1,0 +1,104 @@
+"""Camera set-ups that odometry works with: which images it takes, and what it makes of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+import cv2
+import numpy as np
+
+from embodied_perception.camera import Camera, baseline_m
+from embodied_perception.frame import Frame
+from embodied_perception.geometry import Transform, TransformTree
+from embodied_perception.odometry import OdometryImage, RgbdImage, StereoImage
+from embodied_perception.stages.registration import Registrar
+from embodied_perception.stages.stage import ImageInput
+
+
+@dataclass(frozen=True, eq=False)
+class Moment:
+    """What the images of one time come to.
+
+    Attributes:
+        image: what odometry gets.
+        camera: that it is of.
+        lead: the frame whose stamp and frame_id results have.
+        lead_from_camera: the camera's pose in that frame.
+        picture: makes the image (H, W, 3) RGB to draw into.
+
+    """
+
+    image: OdometryImage
+    camera: Camera
+    lead: Frame
+    lead_from_camera: Transform
+    picture: Callable[[], np.ndarray]
+
+
+class CameraSetup(Protocol):
+    """One way to place cameras on a robot."""
+
+    inputs: tuple[ImageInput, ...]
+
+    def __init__(self, transforms: TransformTree) -> None: ...
+
+    def moment(self, **frames: Frame) -> Moment:
+        """Prepare the images of one time; raises where they or TF do not allow it."""
+
+
+class RgbdSetup:
+    """Colour and depth, of one camera or of two. Depth of another one is registered to colour."""
+
+    inputs: tuple[ImageInput, ...] = (
+        ImageInput("color", "camera/color/image_raw", "camera/color/camera_info"),
+        ImageInput("depth", "camera/depth/image_raw", "camera/depth/camera_info", content="depth"),
+    )
+
+    def __init__(self, transforms: TransformTree) -> None:
+        self._registrar = Registrar(transforms)
+
+    def moment(self, **frames: Frame) -> Moment:
+        """See :class:`CameraSetup`."""
+        color = frames["color"]
+        depth_m = self._registrar.register(color, frames["depth"])
+        image = RgbdImage(color.gray, depth_m, color.stamp_ns)
+        return Moment(image, color.camera, color, Transform.identity(), lambda: color.rgb)
+
+
+class StereoSetup:
+    """A pair, rectified here by R and P of its camera_info (REP-104)."""
+
+    inputs: tuple[ImageInput, ...] = (
+        ImageInput("left", "camera/left/image_raw", "camera/left/camera_info"),
+        ImageInput("right", "camera/right/image_raw", "camera/right/camera_info"),
+    )
+
+    def __init__(self, transforms: TransformTree) -> None:
+        del transforms  # R says how the rectified camera is turned, P where the right one is
+        self._known: tuple[Camera, Camera, Camera, float] | None = None
+
+    def moment(self, **frames: Frame) -> Moment:
+        """See :class:`CameraSetup`."""
+        left, right = frames["left"], frames["right"]
+        camera, focal_baseline = self._rectified(left.camera, right.camera)
+        flat, other = (
+            cv2.remap(each.gray, *each.camera.rectification_maps(), cv2.INTER_LINEAR)
+            for each in (left, right)
+        )
+        image = StereoImage(flat, other, focal_baseline, left.stamp_ns)
+        turned_back = Transform(left.camera.R.T, np.zeros(3))
+        return Moment(
+            image, camera, left, turned_back, lambda: cv2.cvtColor(flat, cv2.COLOR_GRAY2RGB)
+        )
+
+    def _rectified(self, left: Camera, right: Camera) -> tuple[Camera, float]:
+        """Both as one camera, and its focal length times the baseline."""
+        if self._known is None or self._known[0] is not left or self._known[1] is not right:
+            focal_baseline = float(left.P[0, 0] * baseline_m(left, right))
+            self._known = (left, right, left.rectified(), focal_baseline)
+        return self._known[2], self._known[3]
+
+
+SETUPS: dict[str, type[CameraSetup]] = {"rgbd": RgbdSetup, "stereo": StereoSetup}

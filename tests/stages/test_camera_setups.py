@@ -1,0 +1,111 @@
+"""Odometry of a stereo pair through messages: what rectification turns is turned back."""
+
+import dataclasses
+
+import cv2
+import numpy as np
+import pytest
+
+from embodied_perception.bags import BagReader, BagWriter
+from embodied_perception.bags.replay import Replay
+from embodied_perception.camera import Camera, rectify_pair
+from embodied_perception.geometry import Transform
+from embodied_perception.stages.image_messages import image_message
+from embodied_perception.stages.messages import camera_info_message
+from embodied_perception.stages.odometry import OdometryStage, OdometryStageConfig
+
+CAMERA = Camera.pinhole(320, 240, 270.0, 270.0, 159.5, 119.5)
+LEFT_FROM_RIGHT = Transform.from_rotation_vector([0.01, -0.04, 0.02], [0.09, 0.004, -0.003])
+START_NS = 1_700_000_000_000_000_000
+SIDES = ("left", "right")
+
+
+@pytest.fixture(scope="module")
+def wall():
+    noise = np.random.default_rng(2).integers(0, 256, (300, 400), np.uint8)
+
+    return cv2.resize(noise, None, fx=5, fy=5, interpolation=cv2.INTER_CUBIC)
+
+
+def seen(wall, world_from_camera):
+    """What a camera sees of a wall with waves, 2 m away, painted at 250 pixels a metre."""
+
+    u, v = np.meshgrid(np.arange(320.0), np.arange(240.0))
+    rays = CAMERA.unproject(np.stack([u, v], axis=-1)) @ world_from_camera.rotation.T
+    origin = world_from_camera.translation
+    distance = (2.0 - origin[2]) / rays[..., 2]
+    for _ in range(20):  # to where the ray meets z = 2 + 0.3 sin(2 x)
+        x = origin[0] + rays[..., 0] * distance
+        distance = (2.0 + 0.3 * np.sin(2 * x) - origin[2]) / rays[..., 2]
+    met = origin + rays * distance[..., None]
+    places = (met[..., :2] * 250 + (1000, 750)).astype(np.float32)
+    return cv2.remap(wall, places[..., 0], places[..., 1], cv2.INTER_LINEAR)
+
+
+def poses(count):
+    return [
+        Transform.from_rotation_vector([0, 0.002 * k, 0.001 * k], [0.01 * k, 0, 0.004 * k])
+        for k in range(count)
+    ]
+
+
+@pytest.fixture
+def write(tmp_path, wall):
+    def write(cameras, count=20):
+        path = tmp_path / "stereo.mcap"
+        with BagWriter(path) as bag:
+            for place, pose in enumerate(poses(count)):
+                stamp_ns = START_NS + place * 50_000_000
+                views = (seen(wall, pose), seen(wall, pose @ LEFT_FROM_RIGHT))
+                for side, camera, gray in zip(SIDES, cameras, views, strict=True):
+                    topic = f"/camera/{side}"
+                    info = camera_info_message(camera, stamp_ns, side)
+                    bag.write(f"{topic}/camera_info", info, stamp_ns)
+                    image = image_message(gray, "mono8", stamp_ns, side)
+                    bag.write(f"{topic}/image_raw", image, stamp_ns)
+        return path
+
+    return write
+
+
+def replayed(path, tmp_path):
+    config = OdometryStageConfig(mode="stereo", base_frame="")
+    replay = Replay(path, [(OdometryStage, config)])
+    out = tmp_path / "out.mcap"
+    summary = replay.run(out, copy=False, raw=True)
+    with BagReader(out) as bag:
+        return summary, list(bag.messages())
+
+
+def test_the_left_cameras_own_motion_comes_out(write, tmp_path):
+    left, right = rectify_pair(CAMERA, CAMERA, LEFT_FROM_RIGHT.inverse())
+    assert np.abs(left.R - np.eye(3)).max() > 0.01
+    _, messages = replayed(write((left, right)), tmp_path)
+    odoms = [message for topic, _, message in messages if topic == "/odom"]
+    assert len(odoms) == 20
+    for odom, truth in zip(odoms, poses(20), strict=True):
+        assert odom.child_frame_id == "left"
+        place = odom.pose.pose.position
+        np.testing.assert_allclose([place.x, place.y, place.z], truth.translation, atol=0.012)
+        turn = odom.pose.pose.orientation
+        expected = truth.quaternion_xyzw
+        np.testing.assert_allclose([turn.x, turn.y, turn.z, turn.w], expected, atol=0.004)
+    pictures = [m for topic, _, m in messages if topic == "/odometry/features"]
+    assert (pictures[0].height, pictures[0].width) == (240, 320)
+
+
+@pytest.mark.parametrize("spoil", ["swapped", "alone", "behind"])
+def test_cameras_that_are_no_pair_are_refused(write, tmp_path, spoil):
+    left, right = rectify_pair(CAMERA, CAMERA, LEFT_FROM_RIGHT.inverse())
+    other_sign = right.P * np.array([1, 1, 1, -1])
+    cameras = {
+        "swapped": (right, left),
+        "alone": (left, dataclasses.replace(right, P=left.P)),
+        "behind": (left, dataclasses.replace(right, P=other_sign)),
+    }[spoil]
+    summary, messages = replayed(write(cameras, count=4), tmp_path)
+    assert [topic for topic, _, _ in messages if topic == "/odom"] == []
+    (stage,) = summary.stages
+    assert stage.processed == 0
+    assert sum(stage.dropped.values()) == 4
+    assert "perception calibrate stereo" in stage.last_problem
