@@ -184,3 +184,12 @@ def test_a_folder_that_is_not_there(tmp_path, capsys, suffix):
 def test_what_is_too_large_is_told_by_the_library_too():
     with pytest.raises(ConfigError, match="needs 330 x 248 mm, A4 is 297 x 210 mm"):
         page_of(Chessboard(9, 6, 0.03), "a4")
+
+
+def test_squares_in_millimetres_are_taken_for_a_slip(tmp_path, capsys):
+    words = ["--size", "9x6", "--square", "0.00002", "-o", str(tmp_path / "board.pdf")]
+    assert main(["calibrate", "board", *words]) == 2
+    assert "--square: got 0.02 mm, expected 2 mm at least; it is in metres" in (
+        capsys.readouterr().err
+    )
+    assert not list(tmp_path.iterdir())

@@ -15,6 +15,7 @@ from PIL import Image
 
 from embodied_perception.bags.images import calibration_of, frame_sets
 from embodied_perception.camera import read_camera_info_yaml
+from embodied_perception.camera.calibration import Chessboard
 from embodied_perception.cli.main import main
 
 BAG = Path(__file__).parents[2] / "src/embodied_perception_bringup/demo/calibration.mcap"
@@ -184,6 +185,17 @@ def test_photos(grays, truth, tmp_path, suffix):
     assert list(done.json["camera"]["views"]) == [f"{place:02}{suffix}" for place in range(12)]
 
 
+def test_names_are_no_formulas_and_no_markup(grays, tmp_path):
+    (tmp_path / "a[").mkdir()
+    photos = write_photos(tmp_path / "a[" / "b] $x_0_1$", grays)
+    (photos / "00.png").rename(photos / "a$x_0_1$.png")
+    (photos / "01.png").rename(photos / "[red]b.png")
+    (photos / "[bold]c.png").write_text("no photo")
+    done = calibrate(tmp_path / "out", photos, *BOARD)
+    assert "[bold]c.png: cannot be read as a photo" in done.err
+    assert {"a$x_0_1$.png", "[red]b.png"} <= set(done.json["camera"]["views"])
+
+
 def test_what_is_no_photo_is_left_out_and_named(grays, tmp_path):
     photos = write_photos(tmp_path / "photos", grays[:8])
     (photos / "02.png").write_text("no photo")
@@ -258,6 +270,15 @@ def test_squares_in_place_of_corners(refused, grays, tmp_path, size):
     there = {"10x7": "9x6", "7x10": "6x9"}[size]
     assert refused(photos, "--size", size) == (
         f"photos: no chessboard of {size} inner corners in 2 images; but there is one of {there}: "
+        "--size counts inner corners, not squares"
+    )
+
+
+def test_squares_of_which_one_image_shows_as_many(refused, grays, tmp_path):
+    board = Chessboard(8, 5, 1.0).picture(40)
+    photos = write_photos(tmp_path / "photos", [*grays[:4], board])
+    assert refused(photos, "--size", "8x5") == (
+        "photos: no chessboard of 8x5 inner corners in most of 5 images; but there is one of 9x6: "
         "--size counts inner corners, not squares"
     )
 
@@ -385,7 +406,7 @@ def test_nothing_to_look_at(refused):
 def test_an_output_that_is_a_file(refused, grays, tmp_path):
     photos = write_photos(tmp_path / "photos", grays[:6])
     (tmp_path / "taken").write_text("mine")
-    assert refused(photos, *BOARD, output="taken") == "taken: cannot be made: File exists"
+    assert refused(photos, *BOARD, output="taken") == "taken: cannot be written to: File exists"
     assert (tmp_path / "taken").read_text() == "mine"
 
 
@@ -395,6 +416,7 @@ def test_an_output_that_is_a_file(refused, grays, tmp_path):
         (["--square", "0.05"], "the following arguments are required: --size"),
         ([*BOARD, "--square", "big"], "argument --square: invalid float value: 'big'"),
         ([*BOARD, "--model", "pinhole"], "argument --model: invalid choice: 'pinhole'"),
+        ([*BOARD, "--views", "3"], "argument --views: got 3, expected 4 or more"),
         ([*BOARD, "--board", "carpet"], "argument --board: invalid choice: 'carpet'"),
     ],
 )

@@ -352,5 +352,8 @@ def test_no_bag(refused, tmp_path):
 def test_an_output_that_is_a_file(refused, tmp_path, camera_file):
     (tmp_path / "taken").write_text("mine")
     words = (BAG, *BOARD, "--topic", LEFT, "--camera", camera_file, "--parent", "tool0")
-    assert refused(*words, "--every", "4", output="taken") == "taken: cannot be made: File exists"
+    assert (
+        refused(*words, "--every", "4", output="taken")
+        == "taken: cannot be written to: File exists"
+    )
     assert (tmp_path / "taken").read_text() == "mine"

@@ -256,6 +256,31 @@ def test_right_before_left(refused, photos):
     assert error.endswith(" m to the left of the left one; swap them")
 
 
+def test_photos_that_belong_to_other_moments(refused, photos):
+    (photos[0] / "05.png").unlink()
+    (photos[1] / "00.png").unlink()
+    error = refused(*photos, *BOARD)
+    assert "are both images taken at the same time" in error
+
+
+def test_a_pair_that_both_cameras_reject_is_one(pairs, tmp_path):
+    def squeezed(gray):
+        picture = np.full_like(gray, 120)
+        picture[:, 70:570] = cv2.resize(gray, (500, 480))
+        return picture
+
+    spoilt = [*pairs[:3], tuple(map(squeezed, pairs[3])), *pairs[4:]]
+    folders = [
+        write_photos(tmp_path / name, side)
+        for name, side in zip(SIDES, zip(*spoilt, strict=True), strict=True)
+    ]
+    out, err = calibrate(tmp_path / "out", *folders, *BOARD)
+    assert f"over {len(pairs) - 1} pairs" in out
+    assert err.count("03.png") == 1
+    assert "03.png (left) does not fit the others" in err
+    assert "; (right) does not fit the others" in err
+
+
 def test_one_camera_twice(refused, photos):
     assert refused(photos[0], photos[0], *BOARD) == (
         "stereo pair: the right camera is at [0.0, 0.0, 0.0] m from the left one, expected it "
@@ -292,11 +317,14 @@ def test_cameras_of_two_sizes(refused, photos):
 @pytest.mark.parametrize(
     ("words", "error"),
     [
-        (["left"], "got 1 source, expected 2, one a camera, or a bag"),
+        (["left"], "sources: got 1, expected 2, one a camera, or a bag"),
         (["left", "nowhere"], "nowhere: no such file, folder or camera"),
         (["left", "right", "--topics", "/a", "/b"], "left is no bag, and has no topics"),
         (["left", "right", "--names", "l", "r/s"], "got the name 'r/s', expected letters, digits"),
         (["left", "right", "--names", "1", "2"], "got the name '1', expected letters, digits and"),
+        (["left", "right", "--names", "a", "a"], "--names: got a a, expected two that differ, and"),
+        (["left", "right", "--names", "left", "extrinsics"], "--names: got left extrinsics, expec"),
+        (["left", "right", "--names", "left", "pair"], "--names: got left pair, expected two that"),
         (["left", "right", "--square", "0"], "board: got squares of 0.0 m, expected more than 0"),
         (["left", "right", "--every", "-1"], "--every: got -1, expected 1 or more"),
         ([], "give photos, a video or a bag, or two topics: --topics"),

@@ -154,3 +154,10 @@ def test_a_picture_that_cannot_be_written(tmp_path, picture):
     path.mkdir()
     with pytest.raises(EvaluationError, match=f"{path}: cannot write"):
         write_picture(path, picture)
+
+
+@pytest.mark.parametrize("name", ["a.xyz", "taken/a.png"])
+def test_pictures_that_have_no_format_or_no_folder(tmp_path, picture, name):
+    (tmp_path / "taken").write_text("a file")
+    with pytest.raises(EvaluationError, match="cannot write"):
+        write_picture(tmp_path / name, picture)

@@ -252,3 +252,8 @@ def test_turned_circles_are_never_seen_from_behind(quarters):
     pixels = board.detect(picture).pixels
     right, down = pixels[1] - pixels[0], pixels[7] - pixels[0]
     assert right[0] * down[1] - right[1] * down[0] == pytest.approx(40 * 40, rel=0.05)
+
+
+def test_large_dots_are_dots_too():
+    found = ASYMMETRIC.detect(ASYMMETRIC.picture(110), thorough=True)
+    assert len(found.ids) == 44

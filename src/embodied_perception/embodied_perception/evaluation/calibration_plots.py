@@ -140,7 +140,8 @@ def _plot_by_view(axes: Axes, views: Sequence[CalibratedView], rms_px: float) ->
     axes.barh(places, [each.rms_px for each in views], color="#4878a8", height=0.75)
     axes.axvline(rms_px, color="black", ls=":", lw=1)
     shown = places[:: -(-len(views) // 24)]
-    axes.set_yticks(shown, [views[place].view.name[-22:] for place in shown], fontsize=7)
+    names = [views[place].view.name[-22:] for place in shown]
+    axes.set_yticks(shown, names, fontsize=7, parse_math=False)
     axes.invert_yaxis()
     axes.set(xlabel="RMS error [px]", title="by view")
     _plain(axes)

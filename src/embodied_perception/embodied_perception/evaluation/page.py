@@ -95,7 +95,11 @@ def write_picture(path: Path, image_rgb: np.ndarray) -> None:
         EvaluationError: it cannot be written.
 
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    bgr = cv2.cvtColor(image_rgb, cv2.COLOR_RGB2BGR)
-    if not cv2.imwrite(str(path), bgr, [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY]):
+    options = [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY] if path.suffix == ".jpg" else []
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        written = cv2.imwrite(str(path), cv2.cvtColor(image_rgb, cv2.COLOR_RGB2BGR), options)
+    except (OSError, cv2.error) as error:
+        raise EvaluationError(f"{path}: cannot write: {error}") from error
+    if not written:
         raise EvaluationError(f"{path}: cannot write")

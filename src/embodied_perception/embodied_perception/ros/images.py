@@ -48,12 +48,8 @@ def live_frame_sets(
     inbox = _Inbox(topics, tolerance_ns, problem)
     try:
         for topic, type_name in _find_types(node, executor, topics).items():
-            node.create_subscription(
-                message_class(type_name),
-                topic,
-                partial(inbox.take, topic),
-                qos.SENSOR,
-            )
+            kind = message_class(type_name)
+            node.create_subscription(kind, topic, partial(inbox.take, topic), qos.OF_CAMERAS[kind])
         heard = time.monotonic()
         while True:
             executor.spin_once(timeout_sec=_TICK_S)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from ffmpeg_image_transport_msgs.msg import FFMPEGPacket
+from foxglove_msgs.msg import CompressedVideo
 from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 #: Images and calibrations: a late one is worth nothing, so none is sent again.
 SENSOR = QoSProfile(
@@ -12,6 +15,14 @@ SENSOR = QoSProfile(
 VIDEO = QoSProfile(
     history=HistoryPolicy.KEEP_LAST, depth=60, reliability=ReliabilityPolicy.BEST_EFFORT
 )
+#: What cameras publish, by the type of the message.
+OF_CAMERAS = {
+    Image: SENSOR,
+    CompressedImage: SENSOR,
+    CameraInfo: SENSOR,
+    FFMPEGPacket: VIDEO,
+    CompressedVideo: VIDEO,
+}
 #: Results, and transforms that change.
 RELIABLE = QoSProfile(
     history=HistoryPolicy.KEEP_LAST, depth=100, reliability=ReliabilityPolicy.RELIABLE

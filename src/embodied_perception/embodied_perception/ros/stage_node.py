@@ -12,8 +12,6 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray
-from ffmpeg_image_transport_msgs.msg import FFMPEGPacket
-from foxglove_msgs.msg import CompressedVideo
 from lifecycle_msgs.srv import ChangeState
 from rcl_interfaces.msg import ParameterDescriptor, SetParametersResult
 from rclpy.clock import Clock, ClockType
@@ -22,7 +20,6 @@ from rclpy.parameter import Parameter
 from rclpy.publisher import Publisher
 from rclpy.service import Service as RosService
 from rclpy.timer import Timer
-from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from embodied_perception.errors import PerceptionError
 from embodied_perception.ros import parameters, qos
@@ -36,13 +33,6 @@ from embodied_perception.stages.stage import Service, Stage
 from embodied_perception.stages.transports import TRANSPORTS, transport_named
 
 _DIAGNOSTICS_PERIOD_S = 1.0
-_PROFILES = {
-    Image: qos.SENSOR,
-    CompressedImage: qos.SENSOR,
-    CameraInfo: qos.SENSOR,
-    FFMPEGPacket: qos.VIDEO,
-    CompressedVideo: qos.VIDEO,
-}
 
 
 class StageNode(LifecycleNode):
@@ -207,7 +197,7 @@ class StageNode(LifecycleNode):
 
     def _listen(self, runner: StageRunner, source: Source) -> Callable[[], None]:
         topic = self.resolve_topic_name(source.topic) + source.suffix
-        profile = qos.LATCHED if source.latched else _PROFILES.get(source.type, qos.RELIABLE)
+        profile = qos.LATCHED if source.latched else qos.OF_CAMERAS.get(source.type, qos.RELIABLE)
 
         def take(decoded: Decoded) -> None:
             for ready in runner.accept(source, decoded):

@@ -212,11 +212,13 @@ class CircleGrid(Board):
 
     def detect(self, gray: np.ndarray, thorough: bool = False) -> Detection | None:
         """Find the centres of all dots."""
+        size = (self.columns, self.rows)
+        dots = _dots_up_to(gray.size / (self.columns * self.rows))
         flags = cv2.CALIB_CB_ASYMMETRIC_GRID if self.asymmetric else cv2.CALIB_CB_SYMMETRIC_GRID
-        found, centres = cv2.findCirclesGrid(gray, (self.columns, self.rows), flags=flags)
+        found, centres = cv2.findCirclesGrid(gray, size, flags=flags, blobDetector=dots)
         if not found and thorough:
             flags |= cv2.CALIB_CB_CLUSTERING
-            found, centres = cv2.findCirclesGrid(gray, (self.columns, self.rows), flags=flags)
+            found, centres = cv2.findCirclesGrid(gray, size, flags=flags, blobDetector=dots)
         if not found:
             return None
         detection = self._all_seen(centres)
@@ -323,6 +325,13 @@ class CharucoBoard(Board):
     def origin_px(self, square_px: int) -> np.ndarray:
         """The first inner corner is a square inside of the pattern."""
         return np.full(2, (_MARGIN_SQUARES + 1) * square_px - 0.5)
+
+
+def _dots_up_to(area_px: float) -> cv2.SimpleBlobDetector:
+    """Finds dark dots; OpenCV's own choice leaves out those of more than 5000 pixels."""
+    parameters = cv2.SimpleBlobDetector.Params()
+    parameters.maxArea = max(parameters.maxArea, area_px)
+    return cv2.SimpleBlobDetector.create(parameters)
 
 
 def _begins_at_white(gray: np.ndarray, corners: np.ndarray) -> bool:

@@ -88,9 +88,19 @@ def calibrate_stereo(
         )
     pairs = [(left, _in_order_of(left, right)) for left, right in pairs]
     alone = [calibrate_camera([pair[side] for pair in pairs], model) for side in (0, 1)]
-    bad = {name for each in alone for name, _ in each.rejected}
-    rejected = [each for calibration in alone for each in calibration.rejected]
-    kept = [pair for pair in pairs if not bad & {pair[0].name, pair[1].name}]
+    rejected: list[tuple[str, str]] = []
+    kept = []
+    for pair in pairs:
+        faults = [
+            (view.name, f"({side}) {why}")
+            for side, view, calibration in zip(("left", "right"), pair, alone, strict=True)
+            for name, why in calibration.rejected
+            if name == view.name
+        ]
+        if faults:
+            rejected.append((faults[0][0], "; ".join(why for _, why in faults)))
+        else:
+            kept.append(pair)
     while True:
         if len(kept) < LEAST_VIEWS:
             raise CameraError(
@@ -115,7 +125,10 @@ def calibrate_stereo(
             "(RMS): are both images taken at the same time, and do both cameras stand still?"
         )
     right_from_left = result.rig.camera_from_rig[1]
-    left, right = rectify_pair(result.rig.cameras[0], result.rig.cameras[1], right_from_left)
+    try:
+        left, right = rectify_pair(result.rig.cameras[0], result.rig.cameras[1], right_from_left)
+    except CameraError as error:
+        raise CameraError("; ".join([str(error), *remarks])) from error
 
     def of_side(side: int, camera: Camera) -> CameraCalibration:
         residuals = result.residuals[side * count : (side + 1) * count]

@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 from rich.console import Console
 
-from embodied_perception.camera.calibration import Board, CharucoBoard, Chessboard
+from embodied_perception.camera.calibration import Board, CharucoBoard, Chessboard, CircleGrid
 from embodied_perception.cli.calibrate import boards
 from embodied_perception.errors import ConfigError
 
@@ -37,6 +37,7 @@ _PAPERS_M = {
 }
 _INCH_M = 0.0254
 _LEAST_DPI = 300
+_LEAST_SQUARE_M = 0.002
 _SKETCHED_PX = 40  # a square, to see how large the board is
 _TEXT_M, _FOOT_M = 0.0025, 0.008
 _EDGE_M = 0.005  # what printers leave white at the least
@@ -63,6 +64,11 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.output.suffix.lower() not in (".pdf", ".png"):
         raise ConfigError(f"--output: got {arguments.output}, expected a .pdf or a .png")
     board = boards.board_of(arguments)
+    if board.square_m < _LEAST_SQUARE_M:
+        raise ConfigError(
+            f"--square: got {board.square_m * 1e3:g} mm, expected {_LEAST_SQUARE_M * 1e3:g} mm at "
+            "least; it is in metres"
+        )
     page, dpi = page_of(board, arguments.paper)
     try:
         if arguments.output.suffix.lower() == ".pdf":
@@ -87,7 +93,7 @@ def page_of(board: Board, paper: str) -> tuple[Image.Image, float]:
         np.array(_pattern(board, _SKETCHED_PX).shape) * board.square_m / _SKETCHED_PX
     )
     room_m = np.array([width_m, height_m]) + board.square_m  # white all around, half a square wide
-    room_m[1] += _FOOT_M
+    room_m[1] += _foot_m(board)
     paper_m = np.array(sorted(_PAPERS_M[paper], reverse=bool(width_m > height_m)))
     if (room_m > paper_m).any():
         needed, there = (" x ".join(f"{m * 1e3:.0f}" for m in size) for size in (room_m, paper_m))
@@ -103,11 +109,17 @@ def page_of(board: Board, paper: str) -> tuple[Image.Image, float]:
     page = np.full(np.rint(paper_m[::-1] * px_a_m).astype(int), 255, np.uint8)
     left, top = (
         (page.shape[1] - width) // 2,
-        (page.shape[0] - height - round(_FOOT_M * px_a_m)) // 2,
+        (page.shape[0] - height - round(_foot_m(board) * px_a_m)) // 2,
     )
     page[top : top + height, left : left + width] = pattern
-    _write_foot(page, board, top + height + round((board.square_m / 2 + _TEXT_M) * px_a_m), px_a_m)
+    _write_foot(page, board, page.shape[0] - round((_EDGE_M + _TEXT_M / 2) * px_a_m), px_a_m)
     return Image.fromarray(page).convert("1", dither=Image.Dither.NONE), px_a_m * _INCH_M
+
+
+def _foot_m(board: Board) -> float:
+    """Room for the text, which must not pass for dots of the grid's next row."""
+    is_sparse = isinstance(board, CircleGrid) and board.asymmetric
+    return _FOOT_M + (2 * board.square_m if is_sparse else 0)
 
 
 def _pattern(board: Board, square_px: int) -> np.ndarray:

@@ -7,10 +7,12 @@ from dataclasses import dataclass, field
 import numpy as np
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeElapsedColumn
 from rich.text import Text
 
 from embodied_perception.camera.calibration import (
+    LEAST_VIEWS,
     NEIGHBOURS_NS,
     Board,
     Chessboard,
@@ -54,18 +56,18 @@ class Collection:
     _largest: float = 0.0
     _before: tuple[View, ...] | None = None
     _before_ns: int = -(2**62)
-    _first_grays: list[np.ndarray] = field(default_factory=list)
+    _blank_grays: list[np.ndarray] = field(default_factory=list)
 
     def look(self, images: tuple[GrayImage, ...], is_sequence: bool) -> tuple[View, ...] | None:
         """Look for the board in the images of one time; return the views if they can be used."""
         self.looked_at += 1
         self.frame_ids = tuple(image.frame_id for image in images)
         stamp_ns = images[0].stamp_ns
-        if len(self._first_grays) < _HINTED_IMAGES and not self.views:
-            self._first_grays.append(images[0].gray)
         has_neighbour = is_sequence and stamp_ns - self._before_ns < NEIGHBOURS_NS
         before, self._before, self._before_ns = self._before, None, stamp_ns
         found = [view for image in images if (view := self._view(image, is_sequence)) is not None]
+        if not found and len(self._blank_grays) < _HINTED_IMAGES:
+            self._blank_grays.append(images[0].gray)
         if len(found) < len(images):
             self.in_one_only += bool(found)
             return None
@@ -107,7 +109,12 @@ class Collection:
         return coverage.share >= _ENOUGH_SHARE and high >= _ENOUGH_RANGE * low
 
     def require_views(self, stream: ImageStream) -> None:
-        """Raise :class:`CameraError` where no image shows the board."""
+        """Raise :class:`CameraError` where no image shows the board, or few and another one."""
+        few = 0 < len(self.views) < LEAST_VIEWS
+        if few and (other := self._other_size()):
+            raise CameraError(
+                f"{stream.name}: no {self.board.what} in most of {self.looked_at} images{other}"
+            )
         if self.views:
             return
         if not self.looked_at:
@@ -128,9 +135,16 @@ class Collection:
         )
 
     def _hint(self) -> str:
-        """Which board there is instead: --size is often that of the squares, or turned."""
+        """What may be wrong."""
         if not isinstance(self.board, Chessboard):
             return "; is --size right, and the whole board in the image, with white around it?"
+        unknown = "; --size counts inner corners, one less than squares; is it right?"
+        return self._other_size() or unknown
+
+    def _other_size(self) -> str:
+        """Which chessboard there is instead: --size is often that of the squares, or turned."""
+        if not isinstance(self.board, Chessboard):
+            return ""
         columns, rows = self.board.columns, self.board.rows
         others = [(columns - 1, rows - 1), (rows, columns), (rows - 1, columns - 1)]
         others += [(columns + 1, rows + 1), (columns - 1, rows), (columns, rows - 1)]
@@ -138,10 +152,10 @@ class Collection:
             if min(other) < 3:
                 continue
             board = Chessboard(*other, self.board.square_m)
-            if any(board.detect(gray) is not None for gray in self._first_grays):
+            if any(board.detect(gray) is not None for gray in self._blank_grays):
                 found = f"{other[0]}x{other[1]}"
                 return f"; but there is one of {found}: --size counts inner corners, not squares"
-        return "; --size counts inner corners, one less than squares; is it right?"
+        return ""
 
 
 def collect(stream: ImageStream, board: Board, most_views: int, console: Console) -> Collection:
@@ -156,7 +170,7 @@ def collect(stream: ImageStream, board: Board, most_views: int, console: Console
     collection = Collection(board)
     columns = ("{task.description}", BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     bar = Progress(*columns, console=console)
-    task = bar.add_task(stream.name, total=stream.count)
+    task = bar.add_task(escape(stream.name), total=stream.count)
     with Live(bar, console=console, refresh_per_second=5, transient=True) as live:
         try:
             for images in stream.images:

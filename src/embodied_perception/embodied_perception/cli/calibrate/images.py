@@ -22,6 +22,7 @@ from embodied_perception.stages.pairing import sets_of
 _LOOKED_AT = 500
 #: Two cameras' images are of one time if they are no farther apart; the board stands still then.
 _TOGETHER_NS = 10_000_000
+_MOST_PROBLEMS = 1000  # of a camera that runs on and on
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,7 +100,9 @@ def open_images(
     if topics:
         raise ConfigError(f"{sources[0]} is no bag, and has no topics")
     if len(sources) != cameras:
-        raise ConfigError(f"got {len(sources)} source, expected {cameras}, one a camera, or a bag")
+        raise ConfigError(
+            f"sources: got {len(sources)}, expected {cameras}, one a camera, or a bag"
+        )
     return _opened([open_source(path) for path in sources], every)
 
 
@@ -107,7 +110,12 @@ def _live(topics: Sequence[str], every: int) -> ImageStream:
     from embodied_perception.ros.images import live_frame_sets
 
     stream = ImageStream(" ".join(topics), iter(()), None, is_sequence=True, is_live=True)
-    frames = live_frame_sets(topics, _TOGETHER_NS, stream.problems.append)
+
+    def note(problem: str) -> None:
+        if len(stream.problems) < _MOST_PROBLEMS:
+            stream.problems.append(problem)
+
+    frames = live_frame_sets(topics, _TOGETHER_NS, note)
     stream.images = _of_frames(frames, every, stream.problems)
     return stream
 

@@ -6,11 +6,14 @@ import argparse
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from tempfile import TemporaryFile
 
 import numpy as np
 import yaml
 from rich.console import Console
+from rich.markup import escape
 
+from embodied_perception.camera.calibration import LEAST_VIEWS
 from embodied_perception.errors import CameraError, ConfigError
 from embodied_perception.geometry import Transform
 
@@ -23,7 +26,10 @@ _EXTRINSICS_HEAD = """\
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare what is written, and from how many views."""
     parser.add_argument(
-        "--views", type=int, default=40, help="use so many that differ most; default: %(default)s"
+        "--views",
+        type=_views,
+        default=40,
+        help="use so many that differ most; default: %(default)s",
     )
     parser.add_argument(
         "-o",
@@ -35,12 +41,21 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _views(text: str) -> int:
+    count = int(text)
+    if count < LEAST_VIEWS:
+        raise argparse.ArgumentTypeError(f"got {count}, expected {LEAST_VIEWS} or more")
+    return count
+
+
 def make_folder(path: Path) -> None:
     """Make the folder to write to; raise :class:`CameraError` where that cannot be."""
     try:
         path.mkdir(parents=True, exist_ok=True)
+        with TemporaryFile(dir=path):
+            pass
     except OSError as error:
-        raise CameraError(f"{path}: cannot be made: {error.strerror}") from error
+        raise CameraError(f"{path}: cannot be written to: {error.strerror}") from error
 
 
 def require_name(name: str) -> None:
@@ -68,6 +83,7 @@ def show_remarks(
 ) -> None:
     """Print which views were not used, and what makes the calibration weaker than it could be."""
     for name, why in rejected:
-        console.print(f"[yellow]left out:[/] {name} {why}", highlight=False, soft_wrap=True)
+        told = escape(f"{name} {why}")
+        console.print(f"[yellow]left out:[/] {told}", highlight=False, soft_wrap=True)
     for remark in remarks:
-        console.print(f"[yellow]remark:[/] {remark}", highlight=False, soft_wrap=True)
+        console.print(f"[yellow]remark:[/] {escape(remark)}", highlight=False, soft_wrap=True)

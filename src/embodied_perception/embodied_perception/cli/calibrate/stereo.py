@@ -17,6 +17,9 @@ from embodied_perception.cli.calibrate.report import (
     write_stereo_report,
 )
 from embodied_perception.cli.problems import show_problems
+from embodied_perception.errors import ConfigError
+
+_TAKEN = ("extrinsics", "pair", "calibration", "index", "rectified")  # by what is written beside
 
 SUMMARY = "find the intrinsics of a pair of cameras, and their pose to each other"
 
@@ -63,6 +66,11 @@ def run(arguments: argparse.Namespace) -> int:
     names = tuple(arguments.names)
     for name in names:
         output.require_name(name)
+    if len({*names, *_TAKEN}) < len(names) + len(_TAKEN):
+        raise ConfigError(
+            f"--names: got {' '.join(names)}, expected two that differ, and none of "
+            f"{', '.join(_TAKEN)}"
+        )
     console = Console(stderr=True)
     board = boards.board_of(arguments)
     stream = images.open_images(arguments.sources, arguments.topics, arguments.every, cameras=2)
@@ -91,6 +99,6 @@ def run(arguments: argparse.Namespace) -> int:
     output.show_remarks(console, calibration.rejected, [*calibration.remarks, *remarks])
     print(
         f"{folder / names[0]}.yaml, {names[1]}.yaml: {calibration.rms_px:.3f} px over "
-        f"{len(pairs) - len(calibration.rejected)} pairs; report: {page}"
+        f"{len(calibration.left_calibration.views)} pairs; report: {page}"
     )
     return 0
