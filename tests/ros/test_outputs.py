@@ -22,8 +22,8 @@ class Counting(OdometryStage):
         super().__init__(config, transforms)
         self.drawn = []
 
-    def process(self, color, depth):
-        results = super().process(color, depth)
+    def process(self, **frames):
+        results = super().process(**frames)
         self.drawn.append("features" in results)
         return results
 

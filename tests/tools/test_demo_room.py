@@ -24,7 +24,7 @@ from demo_room.random_rooms import random_room  # noqa: E402
 from demo_room.render import CAMERA, MIN_VISIBLE_PX, Painter, detections, render  # noqa: E402
 from demo_room.room import Item  # noqa: E402
 from demo_room.rooms import DEMO, HELDOUT  # noqa: E402
-from demo_room.world import World, build  # noqa: E402
+from demo_room.world import build  # noqa: E402
 
 ROOMS = [DEMO, HELDOUT, random_room(0)]
 
@@ -289,8 +289,7 @@ def mujoco():
 
 
 def painted(mesh: meshes.Mesh):
-    world = World([part(mesh, np.full((8, 8, 3), 200, np.uint8), "box")], [], [])
-    painter = Painter(world, (10, 10, 10))
+    painter = Painter([part(mesh, np.full((8, 8, 3), 200, np.uint8), "box")], (10, 10, 10))
     try:
         return painter.view(type(BASE_FROM_CAMERA)(np.eye(3), np.zeros(3)))
     finally:
