@@ -107,11 +107,12 @@ class EdgeCheck:
         if len(pixels) > _MOST_EDGES:
             chosen = self._random.choice(len(pixels), _MOST_EDGES, replace=False)
             pixels, across, near_m = pixels[chosen], across[chosen], near_m[chosen]
-        look = self._carried(gray, pixels, across, near_m)
-        if len(look.pixels) < _LEAST_EDGES:
+        look = self._carried(gray, pixels, across, near_m) if len(pixels) else None
+        if look is None or len(look.pixels) < _LEAST_EDGES:
+            count = 0 if look is None else len(look.pixels)
             raise FrameError(
                 "FEW_EDGES",
-                f"{len(look.pixels)} edges of depth lie in the colour image, expected "
+                f"{count} edges of depth lie in the colour image, expected "
                 f"{_LEAST_EDGES}: look at things that stand before others",
             )
         self._looks.append(look)

@@ -4,7 +4,7 @@ Rectified, a thing is in the same row of both images. If the right camera has tu
 angles w about x, y and z against its calibration, or its focal length has grown by the part s, the
 row of what it sees at (x, y), in parts of the focal length, moves by
 
-    -(1 + y^2) wx + x y wy + x wz + y s
+    (1 + y^2) wx - x y wy - x wz + y s
 
 and all four can be found from features all over the image. What changes both cameras alike does not
 show here; see :mod:`embodied_perception.camera.check.motion`.
@@ -105,7 +105,7 @@ class EpipolarCheck:
         left, right, off, disparity = left[good], right[good], off[good], disparity[good]
         focal_px = self.left.P[0, 0]
         x, y = right.T
-        by_unknowns = np.stack([-(1 + y**2), x * y, x, y], axis=1)
+        by_unknowns = np.stack([1 + y**2, -x * y, -x, y], axis=1)
         weights = _weights(by_unknowns, off, _LEAST_SCALE_PX / focal_px)
         self._matrices.append(by_unknowns.T @ (by_unknowns * weights[:, None]))
         self._vectors.append(by_unknowns.T @ (weights * off))
@@ -128,8 +128,7 @@ class EpipolarCheck:
             solution, covariance = np.zeros(4), np.full((4, 4), np.inf)
         else:
             solution, covariance = clustered(np.stack(self._matrices), np.stack(self._vectors))
-        # The calibration is wrong by as much the other way round.
-        return deviations(-solution, covariance, "focal length, right to left", self._limits)
+        return deviations(solution, covariance, "focal length, right to left", self._limits)
 
 
 def _rectified(camera: Camera, pixels: np.ndarray) -> np.ndarray:
