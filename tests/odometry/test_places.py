@@ -123,6 +123,12 @@ def test_places_are_forgotten_where_there_are_too_many(camera, frames, estimates
     assert stamps[0] == drifted[0].stamp_ns
 
 
+def test_a_handful_of_places_is_kept_at_the_least(camera, frames, estimates):
+    config = dataclasses.replace(CONFIG, places=1)
+    places, _, _ = run(camera, frames, estimates, config)
+    assert len(places) == 20
+
+
 def test_another_room_is_no_loop(camera, frames, estimates):
     """Noise instead of the second half of the way."""
     random = np.random.default_rng(0)

@@ -21,8 +21,9 @@ class OdometryConfig(Config):
         12, "keyframes kept to find the way back after a loss", minimum=2, maximum=100
     )
     places: int = parameter(
-        1000,
-        "places kept to know them again and correct what has added up in between; 0 keeps none",
+        500,
+        "places kept to know them again and correct what has added up in between, each of which "
+        "takes about 0.1 MB; 0 keeps none",
         minimum=0,
         maximum=100_000,
     )

@@ -169,7 +169,7 @@ class PlaceMap:
             self._edges.append(self._step(name - 1, self._places[name - 1], name, place))
         self._places[name] = place
         self._in_map[name] = self.map_from_world @ place.world_from_camera
-        if len(self._places) > self.config.places:
+        if len(self._places) > max(self.config.places, 2 * _RECENT):
             self._forget(self._least_missed())
         return name
 
