@@ -10,6 +10,7 @@ import pytest
 
 from embodied_perception.cli import main as program
 from embodied_perception.stages import stage_type
+from embodied_perception.stages.camera_setups import SETUPS
 from embodied_perception.stages.runner import reason_of
 
 ROOT = Path(__file__).parents[2]
@@ -75,8 +76,9 @@ def test_every_tracking_state_is_explained() -> None:
 def test_the_topics_are_those_of_the_stage() -> None:
     stage = stage_type("odometry")
     topics = {"/diagnostics"} | {output.topic for output in stage.outputs}
-    for image in stage.inputs:
-        topics |= {image.topic, image.camera_info_topic}
+    for setup in SETUPS.values():
+        for image in setup.inputs:
+            topics |= {image.topic, image.camera_info_topic}
     table = section("Topics, services and parameters of odometry").split("| state |")[0]
     first_cells = re.findall(r"(?m)^\| (`.*?`) \|", table)
     assert set(re.findall(r"`(.*?)`", " ".join(first_cells))) == topics
