@@ -545,3 +545,14 @@ def test_new_parameters_are_in_force_at_the_next_image(host):
     assert "/tf" not in host.see(1)
     host.runner.stage.reset()
     assert host.see(2)["~/status"].features_tracked <= 100
+
+
+def test_while_it_is_paused_nothing_is_said(host):
+    host.see(0)
+    assert host.runner.stage.pause() == "paused"
+    assert host.see(1) == {}
+    assert host.runner.stage.status().message == "paused; call ~/resume"
+    host.runner.stage.resume()
+    given = host.see(2)
+    assert given["~/status"].state_name == "OK"
+    assert given["~/status"].epoch == 0

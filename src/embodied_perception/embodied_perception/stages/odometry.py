@@ -102,7 +102,7 @@ class OdometryStage(Stage):
         Output("map_path", "~/map_path", Path, latched=True, on_demand=True),
         Picture("features", "~/features"),
     )
-    services = (Service("reset", Trigger),)
+    services = (Service("reset", Trigger), Service("pause", Trigger), Service("resume", Trigger))
 
     config: OdometryStageConfig
 
@@ -116,6 +116,7 @@ class OdometryStage(Stage):
         self._path: deque[PoseStamped] = deque(maxlen=_PATH_POSES)
         self._path_due_ns = 0
         self._told_loops = 0
+        self._is_paused = False
         self._status = Status(Status.WARN, "no images yet")
 
     @property
@@ -125,6 +126,8 @@ class OdometryStage(Stage):
 
     def process(self, **frames: Frame) -> dict[str, Any]:
         """Track the images of one time."""
+        if self._is_paused:
+            return {}
         lead = frames[self.inputs[0].name]
         base_from_lead = self._base_from_lead(lead)
         moment = self._setup.moment(**frames)
@@ -152,6 +155,17 @@ class OdometryStage(Stage):
         self._path.clear()
         self._path_due_ns = 0
         return "odometry starts anew at the next image"
+
+    def pause(self, _request: Trigger.Request | None = None) -> str:
+        """Look at no image until :meth:`resume`: nothing is published, and nothing computed."""
+        self._is_paused = True
+        self._status = Status(Status.WARN, "paused; call ~/resume")
+        return "paused"
+
+    def resume(self, _request: Trigger.Request | None = None) -> str:
+        """Go on from where odometry was; where the view is another one, it says that it is lost."""
+        self._is_paused = False
+        return "odometry goes on at the next image"
 
     def restart(self) -> str:
         """Time went back: what was tracked is of another time."""
