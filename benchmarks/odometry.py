@@ -1,9 +1,11 @@
-"""RGB-D odometry on a recorded data set: ours, and Open3D's, in one run on two cores.
+"""Odometry on a recorded data set: ours, and of RGB-D Open3D's, in one run on two cores.
 
-Timed is the way from decoded images to a pose, registration of depth to colour included. Ours runs
-as the odometry stage, as every host runs it; Open3D gets the registered depth for nothing.
+Timed is the way from decoded images to a pose, registration of depth to colour or rectification
+included. Ours runs as the odometry stage, as every host runs it; Open3D gets the registered depth
+for nothing.
 
     ./run benchmark odometry --data ../shared/data/kitchen_rgbd
+    ./run benchmark odometry --data ../shared/data/euroc_v1_01_static --mode stereo
 """
 
 from __future__ import annotations
@@ -28,6 +30,7 @@ from embodied_perception.evaluation import Trajectory, TrajectoryErrors, evaluat
 from embodied_perception.evaluation.plots import plot_trajectory
 from embodied_perception.frame import Frame
 from embodied_perception.geometry import Transform
+from embodied_perception.stages.camera_setups import SETUPS
 from embodied_perception.stages.decoding import Decoder
 from embodied_perception.stages.messages import stamp_ns
 from embodied_perception.stages.odometry import OdometryStage, OdometryStageConfig
@@ -39,12 +42,8 @@ INSTALL_OPEN3D = "pip install open3d  (Debian: apt install libusb-1.0-0 libgomp1
 RATIOS = ("ate_rmse_m", "drift_percent", "rpe_1s_m", "frames_per_s")
 
 
-@dataclass
-class Pair:
-    """One moment: colour and depth, decoded."""
-
-    color: Frame
-    depth: Frame
+#: The frames of one time, decoded, by the name of the stage's input.
+Moment = dict[str, Frame]
 
 
 @dataclass
@@ -52,8 +51,12 @@ class Recording:
     """All of a data set: the stage's runner knows its transforms."""
 
     runner: StageRunner
-    pairs: list[Pair]
+    moments: list[Moment]
     truth: Trajectory
+
+    def lead(self, moment: Moment) -> Frame:
+        """The frame whose stamp the pose has."""
+        return moment[self.runner.stage.inputs[0].name]
 
 
 @dataclass
@@ -64,16 +67,16 @@ class Result:
     seconds: list[float]
 
 
-def read(folder: Path, limit: int | None) -> Recording:
+def read(folder: Path, mode: str, limit: int | None) -> Recording:
     """Decode a data set to memory, through the messages it becomes."""
-    runner = StageRunner(OdometryStage, OdometryStageConfig())
+    runner = StageRunner(OdometryStage, OdometryStageConfig(mode=mode))
     runner.is_wanted = lambda sink: not sink.on_demand
     sources = {}
     for transport in ("raw", "compressed"):
         for source in runner.sources(runner.transports(transport)):
             sources["/" + source.topic.lstrip("/") + source.suffix] = source
     decoders: dict[str, Decoder] = {}
-    pairs, truth = [], []
+    moments, truth = [], []
     for message in open_dataset(folder, DatasetOptions(limit=limit)).messages():
         if message.topic == GROUND_TRUTH:
             truth.append((stamp_ns(message.message.header), message.message.pose.pose))
@@ -81,10 +84,13 @@ def read(folder: Path, limit: int | None) -> Recording:
             continue
         (decoded,) = decoders.setdefault(message.topic, Decoder()).decode(message.message)
         for ready in runner.accept(sources[message.topic], decoded):
-            pair = Pair(**ready.frames)
-            _ = pair.color.gray, pair.color.rgb, pair.depth.depth_m
-            pairs.append(pair)
-    return Recording(runner, pairs, as_trajectory(truth))
+            for frame in ready.frames.values():
+                _ = frame.depth_m if frame.pixels.is_depth else (frame.gray, frame.rgb)
+            moments.append(ready.frames)
+    if not moments:
+        wanted = " and ".join(image.topic for image in runner.stage.inputs)
+        raise SystemExit(f"{folder}: nothing on {wanted}; choose another --mode")
+    return Recording(runner, moments, as_trajectory(truth))
 
 
 def as_trajectory(poses: Sequence[tuple[int, Any]]) -> Trajectory:
@@ -102,9 +108,9 @@ def run_ours(recording: Recording) -> Result:
     """Run the stage, with all that it publishes by itself."""
     result = Result([], [])
     stage = recording.runner.stage
-    for pair in recording.pairs:
+    for moment in recording.moments:
         start = time.perf_counter()
-        given = stage.process(color=pair.color, depth=pair.depth)
+        given = stage.process(**moment)
         result.seconds.append(time.perf_counter() - start)
         result.poses.append(pose_of(given["odom"].pose.pose) if "odom" in given else None)
     return result
@@ -120,7 +126,7 @@ def run_open3d(recording: Recording, open3d: Any) -> Result:
     """Open3D's hybrid RGB-D odometry (Park et al., ICCV 2017), from frame to frame."""
     odometry = open3d.pipelines.odometry
     jacobian = odometry.RGBDOdometryJacobianFromHybridTerm()
-    first = recording.pairs[0].color
+    first = recording.moments[0]["color"]
     intrinsic = open3d.camera.PinholeCameraIntrinsic(
         first.camera.width, first.camera.height, first.camera.K
     )
@@ -128,11 +134,11 @@ def run_open3d(recording: Recording, open3d: Any) -> Result:
     register = registration(recording)
     world_from_camera, before = Transform.identity(), None
     result = Result([], [])
-    for pair in recording.pairs:
-        depth_m = np.nan_to_num(register(pair.depth.depth_m))
+    for moment in recording.moments:
+        depth_m = np.nan_to_num(register(moment["depth"].depth_m))
         start = time.perf_counter()
         image = open3d.geometry.RGBDImage.create_from_color_and_depth(
-            open3d.geometry.Image(pair.color.rgb),
+            open3d.geometry.Image(moment["color"].rgb),
             open3d.geometry.Image(depth_m),
             depth_scale=1.0,
             depth_trunc=8.0,
@@ -159,7 +165,7 @@ def lookup(recording: Recording, target: str, frame: Frame) -> Transform:
 
 def registration(recording: Recording) -> Callable[[np.ndarray], np.ndarray]:
     """What takes depth to the colour camera."""
-    color, depth = recording.pairs[0].color, recording.pairs[0].depth
+    color, depth = (recording.moments[0][name] for name in ("color", "depth"))
     if color.frame_id == depth.frame_id:
         return lambda depth_m: depth_m
     color_from_depth = lookup(recording, color.frame_id, depth)
@@ -169,8 +175,8 @@ def registration(recording: Recording) -> Callable[[np.ndarray], np.ndarray]:
 def evaluate(result: Result, recording: Recording) -> tuple[TrajectoryErrors, dict[str, Any]]:
     """Errors of the poses that there are, and all figures."""
     posed = [
-        (pair.color.stamp_ns, pose)
-        for pair, pose in zip(recording.pairs, result.poses, strict=True)
+        (recording.lead(moment).stamp_ns, pose)
+        for moment, pose in zip(recording.moments, result.poses, strict=True)
         if pose is not None
     ]
     estimate = Trajectory(
@@ -213,7 +219,10 @@ def ratios(ours: dict[str, Any], peers: dict[str, dict[str, Any]]) -> dict[str, 
 def main() -> int:
     """Run the benchmark."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--data", type=Path, required=True, help="folder of an RGB-D data set")
+    parser.add_argument("--data", type=Path, required=True, help="folder of a data set")
+    parser.add_argument(
+        "--mode", choices=tuple(SETUPS), default="rgbd", help="default: %(default)s"
+    )
     parser.add_argument("--limit", type=int, help="frames from the start; all by default")
     parser.add_argument("--no-peers", action="store_true", help="ours alone")
     parser.add_argument("-o", "--output", type=Path, default=Path("out/benchmarks/odometry"))
@@ -221,9 +230,9 @@ def main() -> int:
     arguments.output.mkdir(parents=True, exist_ok=True)
     console = Console()
 
-    recording = read(arguments.data, arguments.limit)
+    recording = read(arguments.data, arguments.mode, arguments.limit)
     methods = {"ours": run_ours}
-    if not arguments.no_peers:
+    if arguments.mode == "rgbd" and not arguments.no_peers:
         try:
             import open3d
         except (ImportError, OSError) as error:
