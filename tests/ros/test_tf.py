@@ -12,7 +12,7 @@ from tf2_msgs.msg import TFMessage
 from embodied_perception.cli.main import main
 from embodied_perception.errors import PerceptionError
 from embodied_perception.geometry import Transform
-from embodied_perception.ros import qos, transforms
+from embodied_perception.ros import discovery, qos, transforms
 from embodied_perception.stages.messages import header, transform_message
 
 MOUNT = Transform.from_rotation_vector((0, 0, np.pi / 2), (0.2, 0, 0.5))
@@ -91,8 +91,8 @@ def test_lookup_at_a_stamp(drive):
 
 @pytest.fixture
 def impatient(monkeypatch):
-    """In one process all find each other at once, mostly: see :func:`once_found`."""
-    monkeypatch.setattr(transforms, "_DISCOVERY_S", 1.0)
+    """Those who are found late are asked for again: see :func:`once_found`."""
+    monkeypatch.setattr(discovery, "PATIENCE_S", 1.0)
 
 
 def once_found(ask, unknown):

@@ -15,12 +15,11 @@ from embodied_perception.bags.images import IMAGE_TYPES
 from embodied_perception.bags.message_types import message_class
 from embodied_perception.errors import PerceptionError
 from embodied_perception.frame import Frame
-from embodied_perception.ros import qos
+from embodied_perception.ros import discovery, qos
 from embodied_perception.stages.decoding import Decoder
 from embodied_perception.stages.pairing import StampPairer
 
 _TICK_S = 0.05
-_DISCOVERY_S = 4.0  # participants announce themselves every 3 s (Fast DDS)
 _SILENCE_S = 10.0
 
 
@@ -102,7 +101,7 @@ class _Inbox:
 def _find_types(
     node: rclpy.node.Node, executor: SingleThreadedExecutor, topics: Sequence[str]
 ) -> dict[str, str]:
-    deadline = time.monotonic() + _DISCOVERY_S
+    deadline = time.monotonic() + discovery.PATIENCE_S
     while True:
         known = {
             name: types[0]

@@ -14,12 +14,10 @@ from rosgraph_msgs.msg import Clock
 from tf2_msgs.msg import TFMessage
 
 from embodied_perception.errors import PerceptionError
-from embodied_perception.ros import qos
+from embodied_perception.ros import discovery, qos
 from embodied_perception.stages.transforms import TRANSFORM_TOPICS, TransformHistory
 
 _TICK_S = 0.05
-#: Participants announce themselves every 3 s (Fast DDS), and the first time may be missed.
-_DISCOVERY_S = 3.5
 
 
 class TransformListener(Node):
@@ -95,7 +93,7 @@ def hear_transforms(
     executor = SingleThreadedExecutor(context=context)
     listener = TransformListener(context)
     executor.add_node(listener)
-    patience_s = wait_s + _DISCOVERY_S
+    patience_s = wait_s + discovery.PATIENCE_S
     begun = time.monotonic()
     try:
         while (spent_s := time.monotonic() - begun) < patience_s:
