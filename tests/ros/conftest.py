@@ -33,6 +33,9 @@ DEPTH = "/camera/depth/image_raw/compressedDepth"
 INFOS = ("/camera/color/camera_info", "/camera/depth/camera_info")
 TIMEOUT_S = 20.0
 
+# A shell starts what runs in its background with SIGINT ignored, and a child inherits that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
 
 class Process:
     """A program of this Python, with what it said."""
