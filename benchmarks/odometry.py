@@ -6,6 +6,9 @@ for nothing.
 
     ./run benchmark odometry --data ../shared/data/kitchen_rgbd
     ./run benchmark odometry --data ../shared/data/euroc_v1_01_static --mode stereo
+    ./run benchmark odometry --data ../shared/data/kitti_mono --mode mono
+
+Errors of one camera alone are those that the best scale leaves.
 """
 
 from __future__ import annotations
@@ -80,10 +83,13 @@ def read(folder: Path, mode: str, limit: int | None) -> Recording:
     for message in open_dataset(folder, DatasetOptions(limit=limit)).messages():
         if message.topic == GROUND_TRUTH:
             truth.append((stamp_ns(message.message.header), message.message.pose.pose))
-        if message.topic not in sources:
+        topic = message.topic
+        if mode == "mono":
+            topic = topic.replace("/left/", "/").replace("/color/", "/")
+        if topic not in sources:
             continue
-        (decoded,) = decoders.setdefault(message.topic, Decoder()).decode(message.message)
-        for ready in runner.accept(sources[message.topic], decoded):
+        (decoded,) = decoders.setdefault(topic, Decoder()).decode(message.message)
+        for ready in runner.accept(sources[topic], decoded):
             for frame in ready.frames.values():
                 _ = frame.depth_m if frame.pixels.is_depth else (frame.gray, frame.rgb)
             moments.append(ready.frames)
@@ -184,11 +190,13 @@ def evaluate(result: Result, recording: Recording) -> tuple[TrajectoryErrors, di
         np.array([pose.translation for _, pose in posed]),
         np.array([pose.quaternion_xyzw for _, pose in posed]),
     )
-    errors = evaluate_trajectory(estimate, recording.truth)
+    alone = recording.runner.stage.config.mode == "mono"
+    errors = evaluate_trajectory(estimate, recording.truth, with_scale=alone)
     figures: dict[str, Any] = {
         name: round(value, 5) if isinstance(value, float) else value
         for name, value in errors.figures().items()
     }
+    figures["ate_percent"] = round(100 * errors.ate_rmse_m / max(errors.path_length_m, 1e-9), 4)
     figures["lost_frames"] = len(result.poses) - len(posed)
     figures["frames_per_s"] = round(1.0 / float(np.mean(result.seconds)), 2)
     figures["median_ms"] = round(1e3 * float(np.median(result.seconds)), 3)

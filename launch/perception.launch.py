@@ -60,7 +60,8 @@ ARGUMENTS = [
     DeclareLaunchArgument(
         "image",
         default_value="",
-        description="topic of the images for the stages camera and image, likewise",
+        description="topic of the images for the stages camera and image, likewise; odometry is "
+        "of this one camera then, where no color is given",
     ),
     DeclareLaunchArgument(
         "image_transport",
@@ -111,6 +112,8 @@ def start_nodes(context: LaunchContext) -> list[Node]:
     }
     if given["left"]:
         parameters["mode"] = "stereo"
+    elif given["image"] and not given["color"]:
+        parameters["mode"] = "mono"
     sim_time = {"use_sim_time": given["use_sim_time"] == "true"}
     # RViz is in the same namespace and its topics are relative, so that the same rules fit it.
     common = {"namespace": given["namespace"], "remappings": remappings(given)}

@@ -4,12 +4,15 @@ import numpy as np
 import pytest
 
 from embodied_perception.geometry import Transform
-from embodied_perception.odometry.keyframes import Keyframe, Landmarks, most_redundant
+from embodied_perception.geometry.pose import Observations
+from embodied_perception.odometry.keyframes import Keyframe, most_redundant
 
 
 def at(x, turn=0.0):
     pose = Transform.from_rotation_vector((0, turn, 0), (x, 0, 0)).inverse()
-    return Keyframe(np.zeros((2, 2), np.uint8), pose, np.zeros((0, 2)), Landmarks.none())
+    nothing = Observations(np.zeros((0, 2)), np.zeros(0))
+    gray = np.zeros((2, 2), np.uint8)
+    return Keyframe(gray, pose, np.zeros((0, 2)), nothing, np.zeros(0, np.int64))
 
 
 @pytest.mark.parametrize(

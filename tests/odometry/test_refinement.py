@@ -7,7 +7,7 @@ from scipy.spatial.transform import Rotation
 
 from embodied_perception.geometry import Transform
 from embodied_perception.geometry.pose import Noise, Observations
-from embodied_perception.odometry.keyframes import Landmarks
+from embodied_perception.odometry.landmarks import Landmarks
 from embodied_perception.odometry.refinement import refine
 
 K = np.array([[525.0, 0, 320], [0, 525, 240], [0, 0, 1]])
@@ -37,27 +37,32 @@ def points() -> np.ndarray:
     return np.random.default_rng(0).uniform((-0.6, -0.5, 1.5), (0.6, 0.5, 3.0), (200, 3))
 
 
+def fresh(points: np.ndarray) -> Landmarks:
+    return Landmarks.fresh(np.arange(len(points)), points)
+
+
 def fused(points: np.ndarray, count: int, rng: np.random.Generator) -> Landmarks:
-    start = points + rng.normal(0, 0.02, points.shape)
-    landmarks = Landmarks(start, np.zeros((len(points), 3, 3)))
+    landmarks = fresh(points + rng.normal(0, 0.02, points.shape))
     for camera in views(count):
         landmarks = refine(landmarks, see(points, camera, rng), camera, K, NOISE)
+        # Linearise where they are thought to be by now, as the adjustment does.
+        landmarks = landmarks.moved(landmarks.means_world)
     return landmarks
 
 
 def test_exact_measurements_give_the_exact_points(points: np.ndarray) -> None:
-    landmarks = Landmarks(points + 0.005, np.zeros((len(points), 3, 3)))
+    landmarks = fresh(points + 0.005)
     for camera in views(1) * 4:
-        landmarks = refine(landmarks, see(points, camera), camera, K, NOISE)
         # Iterated on one view from nothing known, so that only the linearisation is left.
-        landmarks = Landmarks(landmarks.points_world, np.zeros_like(landmarks.information))
+        told = refine(landmarks, see(points, camera), camera, K, NOISE)
+        landmarks = fresh(told.means_world)
     np.testing.assert_allclose(landmarks.points_world, points, atol=1e-6)
 
 
 def test_error_shrinks_with_the_number_of_keyframes(points: np.ndarray) -> None:
     rng = np.random.default_rng(1)
     errors = [
-        np.sqrt(np.mean((fused(points, count, rng).points_world - points) ** 2))
+        np.sqrt(np.mean((fused(points, count, rng).means_world - points) ** 2))
         for count in (1, 4, 12)
     ]
     # Independent errors of the depth reading average out: by 2, and by sqrt(12).
@@ -67,7 +72,7 @@ def test_error_shrinks_with_the_number_of_keyframes(points: np.ndarray) -> None:
 
 def test_information_says_how_large_the_error_is(points: np.ndarray) -> None:
     landmarks = fused(points, 8, np.random.default_rng(2))
-    error = landmarks.points_world - points
+    error = landmarks.means_world - points
     squared = np.einsum("ni,nij,nj->n", error, landmarks.information, error)
     assert 1.5 < np.median(squared) < 4.0  # chi-square, 3 degrees: 2.37
 
@@ -76,7 +81,7 @@ def test_agrees_with_least_squares_over_all_views(points: np.ndarray) -> None:
     rng = np.random.default_rng(3)
     cameras = views(6)
     seen = [see(points[:5], camera, rng) for camera in cameras]
-    landmarks = Landmarks(points[:5].copy(), np.zeros((5, 3, 3)))
+    landmarks = fresh(points[:5])
     for camera, each in zip(cameras, seen, strict=True):
         landmarks = refine(landmarks, each, camera, K, NOISE)
 
@@ -90,25 +95,23 @@ def test_agrees_with_least_squares_over_all_views(points: np.ndarray) -> None:
 
     batch = least_squares(residuals, points[:5].ravel()).x.reshape(-1, 3)
     # The filter weighs robustly, the batch does not: they agree to a fraction of the error.
-    np.testing.assert_allclose(landmarks.points_world, batch, atol=2e-3)
+    np.testing.assert_allclose(landmarks.means_world, batch, atol=2e-3)
 
 
 def test_unknown_depth_leaves_depth_alone_and_an_outlier_hardly_counts(points: np.ndarray) -> None:
     camera = Transform(Rotation.identity().as_matrix(), np.zeros(3))
-    known = refine(
-        Landmarks(points, np.zeros((len(points), 3, 3))), see(points, camera), camera, K, NOISE
-    )
+    known = refine(fresh(points), see(points, camera), camera, K, NOISE)
     blind = see(points, camera)
     blind = Observations(blind.pixels + 1.0, np.full(len(points), np.nan))
     moved = refine(known, blind, camera, K, NOISE)
-    np.testing.assert_allclose(moved.points_world[:, 2], points[:, 2], atol=2e-3)
+    np.testing.assert_allclose(moved.means_world[:, 2], points[:, 2], atol=2e-3)
     wild = Observations(blind.pixels + 200.0, blind.depth_m)
     kept = refine(known, wild, camera, K, NOISE)
-    assert np.abs(kept.points_world - points).max() < 0.01
+    assert np.abs(kept.means_world - points).max() < 0.01
 
 
 def test_no_landmarks() -> None:
     nothing = Observations(np.zeros((0, 2)), np.zeros(0))
     refined = refine(Landmarks.none(), nothing, Transform.identity(), K, NOISE)
-    assert refined.points_world.shape == (0, 3)
+    assert refined.means_world.shape == (0, 3)
     assert refined.information.shape == (0, 3, 3)

@@ -1,4 +1,4 @@
-"""Odometry of a stereo pair through messages: what rectification turns is turned back."""
+"""Odometry of a stereo pair, and of one camera, through messages."""
 
 import dataclasses
 
@@ -68,8 +68,8 @@ def write(tmp_path, wall):
     return write
 
 
-def replayed(path, tmp_path):
-    config = OdometryStageConfig(mode="stereo", base_frame="")
+def replayed(path, tmp_path, mode="stereo"):
+    config = OdometryStageConfig(mode=mode, base_frame="")
     replay = Replay(path, [(OdometryStage, config)])
     out = tmp_path / "out.mcap"
     summary = replay.run(out, copy=False, raw=True)
@@ -109,3 +109,40 @@ def test_cameras_that_are_no_pair_are_refused(write, tmp_path, spoil):
     assert stage.processed == 0
     assert sum(stage.dropped.values()) == 4
     assert "perception calibrate stereo" in stage.last_problem
+
+
+@pytest.fixture
+def one_camera(tmp_path, wall):
+    path = tmp_path / "mono.mcap"
+    with BagWriter(path) as bag:
+        for place, pose in enumerate(poses(60)):
+            stamp_ns = START_NS + place * 50_000_000
+            bag.write("/camera/camera_info", camera_info_message(CAMERA, stamp_ns, "eye"), stamp_ns)
+            image = image_message(seen(wall, pose), "mono8", stamp_ns, "eye")
+            bag.write("/camera/image_raw", image, stamp_ns)
+    return path
+
+
+def test_one_camera_gives_the_way_without_its_length_and_says_so(one_camera, tmp_path):
+    _, messages = replayed(one_camera, tmp_path, mode="mono")
+    statuses = [message for topic, _, message in messages if topic == "/odometry/status"]
+    assert len(statuses) == 60
+    assert not any(status.scale_known for status in statuses)
+    assert statuses[-1].state_name == "OK"
+    odoms = [message for topic, _, message in messages if topic == "/odom"]
+    assert 20 < len(odoms) < 60
+    # The origin is where depth was first seen.
+    last, truth = odoms[-1].pose, poses(60)[-len(odoms)].inverse() @ poses(60)[-1]
+    place = np.array([last.pose.position.x, last.pose.position.y, last.pose.position.z])
+    length = np.linalg.norm(place)
+    assert place @ truth.translation / length / np.linalg.norm(truth.translation) > 0.999
+    turn = last.pose.orientation
+    off = Transform.from_quaternion((turn.x, turn.y, turn.z, turn.w), (0, 0, 0)).rotation
+    np.testing.assert_allclose(off, truth.rotation, atol=0.01)
+    # Along the way the length is as good as unknown; across it, it is not.
+    along = place / length
+    spread = np.array(last.covariance).reshape(6, 6)[:3, :3]
+    assert np.sqrt(along @ spread @ along) > 5 * length
+    assert np.sqrt(np.linalg.eigvalsh(spread)[0]) < length
+    topics = {topic for topic, _, _ in messages}
+    assert "/odometry/map_pose" not in topics  # places are known again by their true size

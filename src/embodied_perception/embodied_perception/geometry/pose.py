@@ -14,6 +14,7 @@ OUTLIER_SIGMAS = 3.7
 #: Cauchy's loss with 95 % of least squares' efficiency where the noise is Gaussian.
 _CAUCHY_SCALE = 2.385
 _NEAREST_M = 1e-3
+_BEHIND_COSTS = 100.0
 
 
 @dataclass(frozen=True)
@@ -125,6 +126,19 @@ def linearise(
     squared = np.einsum("ni,ni->n", residuals, residuals)
     weights = np.where(in_front, 1.0 / (1.0 + squared / _CAUCHY_SCALE**2), 0.0)
     return residuals, jacobian, weights
+
+
+def robust_cost(
+    observed: np.ndarray, points_camera: np.ndarray, K: np.ndarray, noise: Noise
+) -> float:
+    """What :func:`linearise` weighs, in one figure: half the sum of Cauchy's loss.
+
+    A point behind the camera costs as one that is seen very wrongly.
+    """
+    residuals, _, weights = linearise(observed, points_camera, K, noise)
+    squared = np.einsum("ni,ni->n", residuals, residuals)
+    losses = _CAUCHY_SCALE**2 * np.log1p(squared / _CAUCHY_SCALE**2)
+    return 0.5 * float(np.where(weights > 0, losses, _BEHIND_COSTS).sum())
 
 
 def solve_pose(

@@ -2,11 +2,17 @@
 
 from embodied_perception.odometry.config import OdometryConfig
 from embodied_perception.odometry.estimate import Estimate, TrackingState
-from embodied_perception.odometry.images import OdometryImage, RgbdImage, StereoImage
+from embodied_perception.odometry.images import (
+    MonoImage,
+    OdometryImage,
+    RgbdImage,
+    StereoImage,
+)
 from embodied_perception.odometry.visual import VisualOdometry
 
 __all__ = [
     "Estimate",
+    "MonoImage",
     "OdometryConfig",
     "OdometryImage",
     "RgbdImage",

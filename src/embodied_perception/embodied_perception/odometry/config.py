@@ -27,6 +27,12 @@ class OdometryConfig(Config):
         minimum=0,
         maximum=100_000,
     )
+    window: int = parameter(
+        2,
+        "newest keyframes that are adjusted together with what they see; fewer than keyframes",
+        minimum=1,
+        maximum=50,
+    )
     keyframe_overlap: float = parameter(
         0.85,
         "a new keyframe is made when fewer than this share of the last one's features agree",

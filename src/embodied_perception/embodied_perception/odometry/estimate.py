@@ -38,6 +38,8 @@ class Estimate:
         inliers: (N,) bool: those that agree with the pose.
         keyframes: held at the moment.
         rms_px: root mean square reprojection error of the inliers.
+        is_metric: whether lengths are in metres. Otherwise their unit is not known; it is about how
+            far the scene was at the start.
     """
 
     stamp_ns: int
@@ -52,3 +54,4 @@ class Estimate:
     inliers: np.ndarray
     keyframes: int
     rms_px: float
+    is_metric: bool = True

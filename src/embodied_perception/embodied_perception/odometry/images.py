@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 import numpy as np
 
@@ -24,6 +24,10 @@ class OdometryImage(Protocol):
     @property
     def stamp_ns(self) -> int:
         """When it was taken."""
+
+    @property
+    def is_metric(self) -> bool:
+        """Whether it says how large things are."""
 
     def require_shape(self, shape: tuple[int, int]) -> None:
         """Raise :class:`OdometryError` unless all of it is (H, W)."""
@@ -49,6 +53,7 @@ class RgbdImage:
     gray: np.ndarray
     depth_m: np.ndarray
     stamp_ns: int
+    is_metric: ClassVar[bool] = True
 
     def require_shape(self, shape: tuple[int, int]) -> None:
         """See :class:`OdometryImage`."""
@@ -85,6 +90,7 @@ class StereoImage:
     right: np.ndarray
     focal_baseline: float
     stamp_ns: int
+    is_metric: ClassVar[bool] = True
 
     def require_shape(self, shape: tuple[int, int]) -> None:
         """See :class:`OdometryImage`."""
@@ -103,3 +109,35 @@ class StereoImage:
     def noise(self, config: OdometryConfig) -> Noise:
         """See :class:`OdometryImage`."""
         return Noise(config.pixel_noise_px, config.disparity_noise_px / self.focal_baseline)
+
+
+@dataclass(frozen=True, eq=False)
+class MonoImage:
+    """One picture, without depth.
+
+    Attributes:
+        gray: (H, W) uint8, as the camera gives it (distorted).
+        stamp_ns: when it was taken.
+
+    """
+
+    gray: np.ndarray
+    stamp_ns: int
+    is_metric: ClassVar[bool] = False
+
+    def require_shape(self, shape: tuple[int, int]) -> None:
+        """See :class:`OdometryImage`."""
+        if self.gray.shape != shape:
+            raise OdometryError(
+                f"got an image of shape {self.gray.shape}; the camera has {shape}: check "
+                "camera_info"
+            )
+
+    def depth_at(self, pixels: np.ndarray, config: OdometryConfig) -> np.ndarray:
+        """See :class:`OdometryImage`."""
+        del config  # nothing is measured
+        return np.full(len(pixels), np.nan)
+
+    def noise(self, config: OdometryConfig) -> Noise:
+        """See :class:`OdometryImage`."""
+        return Noise(config.pixel_noise_px, config.depth_noise)

@@ -8,51 +8,28 @@ from dataclasses import dataclass
 import numpy as np
 
 from embodied_perception.geometry import Transform
-
-
-@dataclass(frozen=True, eq=False)
-class Landmarks:
-    """Points in space, and how well they are known.
-
-    Attributes:
-        points_world: (N, 3) metres.
-        information: (N, 3, 3) inverse covariance of each, 1/m^2.
-    """
-
-    points_world: np.ndarray
-    information: np.ndarray
-
-    @classmethod
-    def none(cls) -> Landmarks:
-        """No points."""
-        return cls(np.zeros((0, 3)), np.zeros((0, 3, 3)))
-
-    def only(self, kept: np.ndarray) -> Landmarks:
-        """Those that a (N,) bool mask keeps."""
-        return Landmarks(self.points_world[kept], self.information[kept])
-
-    def __add__(self, others: Landmarks) -> Landmarks:
-        return Landmarks(
-            np.concatenate((self.points_world, others.points_world)),
-            np.concatenate((self.information, others.information)),
-        )
+from embodied_perception.geometry.pose import Observations
 
 
 @dataclass(frozen=True, eq=False)
 class Keyframe:
-    """An image and the landmarks it shows.
+    """An image and the features that were followed into it or begin in it.
 
     Attributes:
         gray: (H, W) uint8, as the camera gave it.
         camera_from_world: where it was taken.
-        pixels: (N, 2) float32, where the landmarks are seen in ``gray``.
-        landmarks: N of them.
+        pixels: (N, 2) float32, where the features are in ``gray``.
+        seen: the same, undistorted, with their depth where it was measured.
+        names: (N,) int64 of the features. The landmark of that name is what the feature shows; it
+            has none as long as its depth is not known.
+
     """
 
     gray: np.ndarray
     camera_from_world: Transform
     pixels: np.ndarray
-    landmarks: Landmarks
+    seen: Observations
+    names: np.ndarray
 
 
 def most_redundant(keyframes: Sequence[Keyframe]) -> int:

@@ -23,11 +23,14 @@ from embodied_perception.geometry.pose import (
 )
 from embodied_perception.odometry.config import OdometryConfig
 from embodied_perception.odometry.images import OdometryImage
-from embodied_perception.odometry.keyframes import Keyframe, Landmarks, most_redundant
-from embodied_perception.odometry.refinement import refine
+from embodied_perception.odometry.keyframes import Keyframe
+from embodied_perception.odometry.local_map import LocalMap
+from embodied_perception.odometry.motion_start import MotionStart
 
 #: Below this share of inliers the robust solve is not trusted, and RANSAC starts anew.
 _TRUSTED_SHARE = 0.6
+#: New features are chosen from so many times as many.
+_CHOICE = 1.5
 #: After a gap this long, the last velocity says nothing.
 _VELOCITY_HOLDS_S = 0.5
 
@@ -36,16 +39,23 @@ _VELOCITY_HOLDS_S = 0.5
 class Match:
     """An image compared with a keyframe: a solution, or ``doubt``, which says why there is none.
 
-    ``pixels`` (N, 2) in the image show N ``landmarks`` of the keyframe, as ``seen``.
+    ``pixels`` (N, 2) in the image show N features of the keyframe by their ``names``, as ``seen``.
+    Those that are ``known`` (N,) have a landmark; only they speak in the solution.
     """
 
     image: OdometryImage
     keyframe: Keyframe
     pixels: np.ndarray
     seen: Observations
-    landmarks: Landmarks
+    names: np.ndarray
+    known: np.ndarray
     solution: PoseSolution | None
     doubt: str
+
+    @property
+    def known_pixels(self) -> np.ndarray:
+        """Those (M, 2) of which the solution's inliers (M,) speak."""
+        return self.pixels[self.known]
 
 
 class Tracker:
@@ -53,6 +63,9 @@ class Tracker:
 
     ``covariance`` (6, 6) is of the twist that perturbs ``world_from_camera`` from the right, so in
     the camera's axes, in metres and radians. It grows from keyframe to keyframe.
+
+    Images without depth show nothing of known place at first: the tracker waits for :meth:`begin`.
+    Then ``scene_m`` is how far the scene is taken to be, which is all that gives a scale.
     """
 
     def __init__(
@@ -62,21 +75,60 @@ class Tracker:
         image: OdometryImage,
         camera_from_world: Transform,
         covariance: np.ndarray,
+        scene_m: float = 1.0,
     ) -> None:
         self._camera = camera
-        self.configure(config)
+        self._config = config
         self._noise = image.noise(config)
-        self.keyframes: list[Keyframe] = []
         self.camera_from_world = camera_from_world
         self.covariance = covariance
         self.velocity = np.zeros(6)
         self.velocity_covariance = np.eye(6)
         self.stamp_ns = image.stamp_ns
-        self._add_keyframe(image, np.zeros((0, 2), np.float32), Landmarks.none())
+        self.scene_m = scene_m
+        self.is_metric = image.is_metric
+        self._start: MotionStart | None = None
+        self._start_at(image)
+
+    @property
+    def keyframes(self) -> list[Keyframe]:
+        """The oldest first; the newest one is what images are compared with."""
+        return self._map.keyframes
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether too little is known yet of what the keyframe shows."""
+        return self._start is not None
+
+    def begin(self, image: OdometryImage) -> str:
+        """Find depth by motion from the first image to this one; return why that is not possible.
+
+        Where the view has changed too much for that, it becomes the first image.
+        """
+        assert self._start is not None
+        self.stamp_ns = image.stamp_ns
+        start = self._start.look(image)
+        if isinstance(start, str):
+            return start
+        if start is None:
+            self._start_at(image)
+            return "the view changed before depth could be seen in it"
+        motion = start.second_from_first
+        motion = Transform(motion.rotation, motion.translation * self.scene_m)
+        self.camera_from_world = motion @ self.camera_from_world
+        self._add_keyframe(image, start.pixels, self._map.newest.names[start.rows])
+        self._start = None
+        return ""
+
+    @property
+    def known_pixels(self) -> np.ndarray:
+        """Where the newest keyframe shows landmarks: (N, 2)."""
+        newest = self._map.newest
+        return newest.pixels[self._map.landmarks.find(newest.names) >= 0]
 
     def configure(self, config: OdometryConfig) -> None:
         """Put other parameters in force, from the next image on."""
-        self._config = config
+        self._config = self._map.config = config
 
     def match(self, image: OdometryImage) -> Match:
         """Compare an image with the newest keyframe, from where the camera should be by now."""
@@ -92,11 +144,11 @@ class Tracker:
         solution = match.solution
         assert solution is not None
         self._move(solution, match.image.stamp_ns)
-        remaining = self._config.keyframe_overlap * len(match.keyframe.pixels)
-        if match.keyframe is not self.keyframes[-1] or solution.inliers.sum() < remaining:
-            agree = solution.inliers
-            landmarks = self._refine(match.landmarks.only(agree), match.seen.only(agree))
-            self._add_keyframe(match.image, match.pixels[agree], landmarks)
+        remaining = self._config.keyframe_overlap * self._landmarks_at_keyframe
+        if match.keyframe is not self._map.newest or solution.inliers.sum() < remaining:
+            agree = ~match.known
+            agree[match.known] = solution.inliers
+            self._add_keyframe(match.image, match.pixels[agree], match.names[agree])
 
     def _predict(self, stamp_ns: int) -> Transform:
         """camera_from_world if the camera goes on as it did."""
@@ -107,18 +159,28 @@ class Tracker:
 
     def _match(self, keyframe: Keyframe, image: OdometryImage, guess: Transform) -> Match:
         self._noise = image.noise(self._config)
-        landmarks = keyframe.landmarks
-        predicted = self._camera.project(guess.apply(landmarks.points_world))
+        points = self._map.landmarks.points_of(keyframe.names)
+        predicted = self._camera.project(guess.apply(self._placed(points, keyframe)))
         with np.errstate(invalid="ignore"):  # NaN behind the camera
             ahead = np.all((predicted >= 0) & (predicted < self._camera.resolution_wh), axis=1)
         pixels, trusted = follow(
             keyframe.gray, image.gray, keyframe.pixels[ahead], predicted=predicted[ahead]
         )
-        pixels, landmarks = pixels[trusted], landmarks.only(ahead).only(trusted)
+        pixels, points = pixels[trusted], points[ahead][trusted]
+        known = np.isfinite(points[:, 0])
         seen = observe(self._camera, self._config, pixels, image)
-        solution = self._solve(landmarks.points_world, seen, guess)
+        solution = self._solve(points[known], seen.only(known), guess)
         doubt = self._doubt(solution, image.stamp_ns)
-        return Match(image, keyframe, pixels, seen, landmarks, solution, doubt)
+        names = keyframe.names[ahead][trusted]
+        return Match(image, keyframe, pixels, seen, names, known, solution, doubt)
+
+    def _placed(self, points: np.ndarray, keyframe: Keyframe) -> np.ndarray:
+        """Where features (N, 3) are; those of unknown depth as far as the scene."""
+        unknown = np.isnan(points[:, 0])
+        rays = self._camera.unproject(keyframe.pixels[unknown].astype(np.float64))
+        placed = points.copy()
+        placed[unknown] = keyframe.camera_from_world.inverse().apply(rays * self.scene_m)
+        return placed
 
     def _solve(
         self, points_world: np.ndarray, seen: Observations, guess: Transform
@@ -171,38 +233,46 @@ class Tracker:
         share of how far the image has moved, in radians; it shows as rotation as well as
         translation at the distance of the scene.
         """
-        to_scene_m = self._scene_m
+        to_scene_m = self.scene_m
         moved = np.linalg.norm(motion.rotation_vector)
         moved += np.linalg.norm(motion.translation) / to_scene_m
         sigma = self._config.model_error * moved * np.repeat((to_scene_m, 1.0), 3)
         return np.diag(sigma**2)
 
-    def _refine(self, landmarks: Landmarks, seen: Observations) -> Landmarks:
-        return refine(landmarks, seen, self.camera_from_world, self._camera.K, self._noise)
+    def _start_at(self, image: OdometryImage) -> None:
+        """Make an image the first one."""
+        self._map = LocalMap(self._camera, self._config)
+        self._add_keyframe(image, np.zeros((0, 2), np.float32), np.zeros(0, np.int64))
+        enough = self._landmarks_at_keyframe >= 2 * self._config.min_inliers
+        self._start = None if enough else MotionStart(self._camera, self._config, self._map.newest)
 
-    def _add_keyframe(self, image: OdometryImage, pixels: np.ndarray, landmarks: Landmarks) -> None:
-        """Keep an image: the landmarks it shares with the one before, filled up with new ones."""
+    def _add_keyframe(self, image: OdometryImage, pixels: np.ndarray, names: np.ndarray) -> None:
+        """Keep an image: the features it shares with the one before, filled up with new ones."""
+        count = self._config.features - len(pixels)
         corners = detect_corners(
             image.gray,
-            self._config.features - len(pixels),
+            round(_CHOICE * count),
             occupied=pixels,
             spacing_px=self._config.feature_spacing_px,
         )
-        seen = observe(self._camera, self._config, corners, image)
-        known = np.isfinite(seen.depth_m)
-        corners, seen = corners[known], seen.only(known)
-        points_camera = self._camera.unproject(corners) * seen.depth_m[:, None]
-        points_world = self.camera_from_world.inverse().apply(points_camera)
-        nothing_known = np.zeros((len(corners), 3, 3))
-        fresh = self._refine(Landmarks(points_world, nothing_known), seen)
-        pixels, landmarks = np.concatenate((pixels, corners)), landmarks + fresh
-        keyframe = Keyframe(image.gray, self.camera_from_world, pixels, landmarks)
-        self.keyframes.append(keyframe)
-        if len(self.keyframes) > self._config.keyframes:
-            del self.keyframes[most_redundant(self.keyframes)]
+        fresh = observe(self._camera, self._config, corners, image)
+        # Those of known depth first: of the others, it takes time to learn it.
+        chosen = np.argsort(np.isnan(fresh.depth_m), kind="stable")[:count]
+        corners = corners[chosen]
+        pixels = np.concatenate((pixels, corners))
+        names = np.concatenate((names, self._map.new_names(len(corners))))
+        seen = observe(self._camera, self._config, pixels, image)
+        self._map.add(
+            Keyframe(image.gray, self.camera_from_world, pixels, seen, names), self._noise
+        )
+        newest = self._map.newest
+        self.camera_from_world = newest.camera_from_world
         self._keyframe_covariance = self.covariance
-        points_camera = self.camera_from_world.apply(landmarks.points_world)
-        self._scene_m = float(np.median(points_camera[:, 2])) if len(points_camera) else 1.0
+        points = self._map.landmarks.points_of(newest.names)
+        depth_m = self.camera_from_world.apply(points[np.isfinite(points[:, 0])])[:, 2]
+        self._landmarks_at_keyframe = len(depth_m)
+        if len(depth_m):
+            self.scene_m = float(np.median(depth_m))
 
 
 def observe(

@@ -21,6 +21,8 @@ _PATIENCE = 4
 _UNSEEN_MOTION = np.ones(6)
 #: The origin is exact by definition; but filters that fuse it divide by what we say: 0.1 mm.
 _ORIGIN_COVARIANCE = 1e-8 * np.eye(6)
+_WAITS = "waits for the camera to move sideways"
+_SCALE_UNKNOWN = "its scale is not known"
 
 
 class VisualOdometry:
@@ -61,6 +63,8 @@ class VisualOdometry:
         if self._tracker is None:
             return self._start(image)
         tracker = self._tracker
+        if tracker.is_waiting:
+            return self._wait(tracker, image)
         match = tracker.match(image)
         if match.doubt:
             return self._recover(tracker, image, match.doubt)
@@ -76,19 +80,34 @@ class VisualOdometry:
 
     def _start(self, image: OdometryImage) -> Estimate:
         tracker = Tracker(self.camera, self.config, image, Transform.identity(), _ORIGIN_COVARIANCE)
-        pixels = tracker.keyframes[-1].pixels
-        features, needed = len(pixels), 2 * self.config.min_inliers
-        if features < needed:
+        if tracker.is_waiting and image.is_metric:
+            pixels = tracker.known_pixels
+            features, needed = len(pixels), 2 * self.config.min_inliers
             reason = f"{features} features with depth, {needed} are needed to start"
             return self._untracked(image, TrackingState.INIT, reason, pixels)
         self._tracker = tracker
-        return self._tracked(tracker, TrackingState.INIT, "the origin", pixels, None)
+        if tracker.is_waiting:
+            return self._untracked(image, TrackingState.INIT, _WAITS, tracker.keyframes[-1].pixels)
+        return self._tracked(tracker, TrackingState.INIT, "the origin", tracker.known_pixels, None)
+
+    def _wait(self, tracker: Tracker, image: OdometryImage) -> Estimate:
+        """See depth by motion."""
+        doubt = tracker.begin(image)
+        if doubt:
+            state = TrackingState.LOST if self._lost else TrackingState.INIT
+            return self._untracked(image, state, f"{_WAITS}: {doubt}", tracker.keyframes[-1].pixels)
+        if self._lost:
+            self._lost = False
+            state, reason = TrackingState.RECOVERED, f"a new map; {_SCALE_UNKNOWN}"
+        else:
+            state, reason = TrackingState.INIT, f"the camera moved; {_SCALE_UNKNOWN}"
+        return self._tracked(tracker, state, reason, tracker.known_pixels, None)
 
     def _follow(self, tracker: Tracker, match: Match) -> Estimate:
         assert match.solution is not None
         tracker.accept(match)
         state, reason = self._judge(match.solution)
-        return self._tracked(tracker, state, reason, match.pixels, match.solution)
+        return self._tracked(tracker, state, reason, match.known_pixels, match.solution)
 
     def _judge(self, solution: PoseSolution) -> tuple[TrackingState, str]:
         was_lost, self._lost, self._misfits = self._lost, False, 0
@@ -105,8 +124,11 @@ class VisualOdometry:
         corners = detect_corners(
             image.gray, self.config.features, spacing_px=self.config.feature_spacing_px
         )
-        depth = observe(self.camera, self.config, corners, image).depth_m
-        if np.isfinite(depth).sum() < 2 * self.config.min_inliers:
+        enough = len(corners)
+        if image.is_metric:
+            depth_m = observe(self.camera, self._config, corners, image).depth_m
+            enough = int(np.isfinite(depth_m).sum())
+        if enough < 2 * self.config.min_inliers:
             return self._untracked(image, TrackingState.LOST, doubt, corners)
         # A share of the keyframes at each image, so that no image takes long.
         match = tracker.find_again(image, tracker.keyframes[self._misfits :: _PATIENCE])
@@ -121,12 +143,16 @@ class VisualOdometry:
         """A new map in a new epoch, from where the old one was left: ``odom`` must not jump."""
         unseen_s = (image.stamp_ns - lost.stamp_ns) * 1e-9
         covariance = lost.covariance + np.diag((_UNSEEN_MOTION * unseen_s) ** 2)
-        self._tracker = Tracker(self.camera, self.config, image, lost.camera_from_world, covariance)
+        tracker = self._tracker = Tracker(
+            self.camera, self.config, image, lost.camera_from_world, covariance, lost.scene_m
+        )
         self._epoch += 1
-        self._lost, self._misfits = False, 0
+        self._misfits = 0
+        if tracker.is_waiting:
+            return self._untracked(image, TrackingState.LOST, _WAITS, tracker.keyframes[-1].pixels)
+        self._lost = False
         reason = f"a new map; the motion of the last {unseen_s:.2f} s was not seen"
-        pixels = self._tracker.keyframes[-1].pixels
-        return self._tracked(self._tracker, TrackingState.RECOVERED, reason, pixels, None)
+        return self._tracked(tracker, TrackingState.RECOVERED, reason, tracker.known_pixels, None)
 
     def _tracked(
         self,
@@ -150,6 +176,7 @@ class VisualOdometry:
             inliers=np.ones(len(pixels), bool) if solution is None else solution.inliers,
             keyframes=len(tracker.keyframes),
             rms_px=0.0 if solution is None else solution.rms_px,
+            is_metric=tracker.is_metric,
         )
 
     def _untracked(
@@ -168,4 +195,5 @@ class VisualOdometry:
             inliers=np.zeros(len(pixels), bool),
             keyframes=0 if self._tracker is None else len(self._tracker.keyframes),
             rms_px=float("nan"),
+            is_metric=image.is_metric,
         )

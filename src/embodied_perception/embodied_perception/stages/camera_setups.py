@@ -12,7 +12,7 @@ import numpy as np
 from embodied_perception.camera import Camera, baseline_m
 from embodied_perception.frame import Frame
 from embodied_perception.geometry import Transform, TransformTree
-from embodied_perception.odometry import OdometryImage, RgbdImage, StereoImage
+from embodied_perception.odometry import MonoImage, OdometryImage, RgbdImage, StereoImage
 from embodied_perception.stages.registration import Registrar
 from embodied_perception.stages.stage import ImageInput
 
@@ -101,4 +101,25 @@ class StereoSetup:
         return self._known[2], self._known[3]
 
 
-SETUPS: dict[str, type[CameraSetup]] = {"rgbd": RgbdSetup, "stereo": StereoSetup}
+class MonoSetup:
+    """One camera alone: how large things are, it does not see."""
+
+    inputs: tuple[ImageInput, ...] = (
+        ImageInput("image", "camera/image_raw", "camera/camera_info"),
+    )
+
+    def __init__(self, transforms: TransformTree) -> None:
+        del transforms  # nothing to place beside it
+
+    def moment(self, **frames: Frame) -> Moment:
+        """See :class:`CameraSetup`."""
+        frame = frames["image"]
+        image = MonoImage(frame.gray, frame.stamp_ns)
+        return Moment(image, frame.camera, frame, Transform.identity(), lambda: frame.rgb)
+
+
+SETUPS: dict[str, type[CameraSetup]] = {
+    "rgbd": RgbdSetup,
+    "stereo": StereoSetup,
+    "mono": MonoSetup,
+}

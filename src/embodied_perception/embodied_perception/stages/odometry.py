@@ -48,6 +48,8 @@ _LEVELS = {
     TrackingState.LOST: Status.ERROR,
     TrackingState.RECOVERED: Status.WARN,
 }
+#: A camera alone: true metres may be so many times what it says.
+_UNKNOWN_SCALE = 10.0
 _PATH_PERIOD_NS = 500_000_000
 _PATH_POSES = 2000
 
@@ -58,7 +60,8 @@ class OdometryStageConfig(OdometryConfig):
 
     mode: str = parameter(
         "rgbd",
-        "which cameras there are: colour and depth, or a rectified pair",
+        "which cameras there are: colour and depth, a rectified pair, or one alone, whose motion "
+        "has no scale: its unit is how far the scene was at the start",
         choices=tuple(SETUPS),
         fixed=True,
     )
@@ -199,7 +202,7 @@ class OdometryStage(Stage):
 
     def _learn_place(self, moment: Moment, estimate: Estimate) -> None:
         """Keep what is seen where it is new; correct the map where it was seen before."""
-        if not self.config.places:
+        if not self.config.places or not moment.image.is_metric:
             return
         if self._places is None:
             self._places = PlaceMap(moment.camera, self.config, Vocabulary.load())
@@ -260,12 +263,17 @@ class OdometryStage(Stage):
         base_axes = base_from_camera.adjoint
         odom_axes = np.kron(np.eye(2), odom_from_base.rotation) @ base_axes
         covariance = odom_axes @ estimate.covariance @ odom_axes.T
+        if not estimate.is_metric:
+            covariance[:3, :3] += _scale_covariance(odom_from_base.translation)
         odom = odometry_message(odom_from_base, frame, child, stamp_ns, covariance)
-        velocity = (base_axes @ estimate.velocity).tolist()
+        velocity = base_axes @ estimate.velocity
         twist = odom.twist.twist
-        twist.linear.x, twist.linear.y, twist.linear.z = velocity[:3]
-        twist.angular.x, twist.angular.y, twist.angular.z = velocity[3:]
-        odom.twist.covariance = (base_axes @ estimate.velocity_covariance @ base_axes.T).ravel()
+        twist.linear.x, twist.linear.y, twist.linear.z = velocity[:3].tolist()
+        twist.angular.x, twist.angular.y, twist.angular.z = velocity[3:].tolist()
+        twist_covariance = base_axes @ estimate.velocity_covariance @ base_axes.T
+        if not estimate.is_metric:
+            twist_covariance[:3, :3] += _scale_covariance(velocity[:3])
+        odom.twist.covariance = twist_covariance.ravel()
 
         results: dict[str, Any] = {"odom": odom}
         pose = PoseStamped(header=header(stamp_ns, frame), pose=pose_message(odom_from_base))
@@ -292,6 +300,11 @@ def draw_features(image_rgb: np.ndarray, estimate: Estimate) -> np.ndarray:
     return picture
 
 
+def _scale_covariance(metres: np.ndarray) -> np.ndarray:
+    """What (3,) metres may be off by where their unit is not known."""
+    return _UNKNOWN_SCALE**2 * np.outer(metres, metres)
+
+
 def _status(estimate: Estimate) -> Status:
     state = estimate.state
     message = f"{state.name}: {estimate.reason}" if estimate.reason else state.name
@@ -301,6 +314,7 @@ def _status(estimate: Estimate) -> Status:
         {
             "state": state.name,
             "epoch": str(estimate.epoch),
+            "scale": "metres" if estimate.is_metric else "not known",
             "features": str(len(estimate.pixels)),
             "inliers": str(int(estimate.inliers.sum())),
             "keyframes": str(estimate.keyframes),
@@ -319,4 +333,5 @@ def _status_message(estimate: Estimate, color: Frame) -> OdometryStatus:
         inliers=int(estimate.inliers.sum()),
         keyframes=estimate.keyframes,
         reprojection_rms_px=float(estimate.rms_px),
+        scale_known=estimate.is_metric,
     )
