@@ -68,6 +68,14 @@ class OdometryConfig(Config):
     min_inliers: int = parameter(
         20, "tracking is lost with fewer features that agree on a pose", minimum=6, maximum=500
     )
+    coast_s: float = parameter(
+        0.3,
+        "for so long after a loss the camera is taken to go on as it did; the state is LOST, and "
+        "the covariance grows",
+        unit="s",
+        minimum=0.0,
+        maximum=2.0,
+    )
     max_speed: float = parameter(
         5.0, "a faster motion is taken for an error", unit="m/s", minimum=0.1, maximum=100.0
     )

@@ -16,20 +16,21 @@ class TrackingState(enum.IntEnum):
     INIT = 0  #: nothing to compare with yet
     OK = 1
     DEGRADED = 2  #: a pose, from fewer features than it should have
-    LOST = 3  #: no pose for this image
-    RECOVERED = 4  #: the first pose after a loss; the motion in between was not seen
+    LOST = 3  #: the pose is not measured
+    RECOVERED = 4  #: the first measured pose after a loss; the motion in between was not seen
 
 
 @dataclass(frozen=True, eq=False)
 class Estimate:
-    """The pose at one image, or the reason why there is none.
+    """The pose at one image, or the reason why it is not measured.
 
     Attributes:
         stamp_ns: of the image.
         state: how far to trust it.
         reason: why the state is not OK; empty if it is.
-        epoch: grows with every loss and restart; errors of different epochs are unrelated.
-        world_from_camera: ``None`` when lost. The world is the camera's axes at the start.
+        epoch: grows with every recovery and restart: the motion between two epochs was not seen.
+        world_from_camera: for a short while after a loss, where the camera would be had it gone on
+            as it did; then ``None``. The world is the camera's axes at the start.
         covariance: (6, 6) of the twist (translation in m, rotation in rad) that perturbs
             ``world_from_camera`` from the right, so in the camera's axes; grows along the way.
         velocity: (6,) twist of the camera per second, in the camera's axes, (m/s, rad/s).

@@ -33,14 +33,17 @@ _TRUSTED_SHARE = 0.6
 _CHOICE = 1.5
 #: After a gap this long, the last velocity says nothing.
 _VELOCITY_HOLDS_S = 0.5
+#: What the camera may have done unseen, beside going on as it did: 1 m/s, 1 rad/s.
+_UNSEEN_VELOCITY = np.ones(6)
 
 
 @dataclass(frozen=True, eq=False)
 class Match:
-    """An image compared with a keyframe: a solution, or ``doubt``, which says why there is none.
+    """An image compared with a keyframe: a solution, or ``doubt``, which says why it is no good.
 
     ``pixels`` (N, 2) in the image show N features of the keyframe by their ``names``, as ``seen``.
-    Those that are ``known`` (N,) have a landmark; only they speak in the solution.
+    Those that are ``known`` (N,) have a landmark; only they speak in the solution. If it ``agrees``
+    with enough of them, what is in doubt is the motion from the last image.
     """
 
     image: OdometryImage
@@ -50,6 +53,7 @@ class Match:
     names: np.ndarray
     known: np.ndarray
     solution: PoseSolution | None
+    agrees: bool
     doubt: str
 
     @property
@@ -58,11 +62,26 @@ class Match:
         return self.pixels[self.known]
 
 
+@dataclass(frozen=True, eq=False)
+class Measured:
+    """A pose that was measured, with the covariance (6, 6) of :class:`Tracker`."""
+
+    stamp_ns: int
+    camera_from_world: Transform
+    covariance: np.ndarray
+
+    def seconds_until(self, stamp_ns: int) -> float:
+        """How long ago it was then."""
+        return (stamp_ns - self.stamp_ns) * 1e-9
+
+
 class Tracker:
     """Keeps a camera's pose from the first image on.
 
     ``covariance`` (6, 6) is of the twist that perturbs ``world_from_camera`` from the right, so in
-    the camera's axes, in metres and radians. It grows from keyframe to keyframe.
+    the camera's axes, in metres and radians. It grows from keyframe to keyframe, and fast while the
+    camera coasts: the pose at ``stamp_ns`` is a guess then, and ``measured`` is the last that is
+    none.
 
     Images without depth show nothing of known place at first: the tracker waits for :meth:`begin`.
     Then ``scene_m`` is how far the scene is taken to be, which is all that gives a scale.
@@ -88,6 +107,9 @@ class Tracker:
         self.scene_m = scene_m
         self.is_metric = image.is_metric
         self._start: MotionStart | None = None
+        self.measured = Measured(image.stamp_ns, camera_from_world, covariance)
+        self._keyframe_covariance = covariance
+        self._landmarks_at_keyframe = 0
         self._start_at(image)
 
     @property
@@ -135,9 +157,9 @@ class Tracker:
         return self._match(self.keyframes[-1], image, self._predict(image.stamp_ns))
 
     def find_again(self, image: OdometryImage, keyframes: list[Keyframe]) -> Match | None:
-        """Compare an image with some of ``keyframes``, as if it had been taken there."""
-        matches = [self._match(each, image, each.camera_from_world) for each in keyframes]
-        return next((match for match in matches if not match.doubt), None)
+        """Compare an image with ``keyframes``, as if taken there; return the first that agrees."""
+        matches = (self._match(each, image, each.camera_from_world) for each in keyframes)
+        return next((match for match in matches if match.agrees), None)
 
     def accept(self, match: Match) -> None:
         """Go on from a match without doubt; keep its image where the view has changed."""
@@ -150,12 +172,23 @@ class Tracker:
             agree[match.known] = solution.inliers
             self._add_keyframe(match.image, match.pixels[agree], match.names[agree])
 
+    def coast(self, stamp_ns: int) -> None:
+        """Go on as before, unseen."""
+        self.camera_from_world = self._predict(stamp_ns)
+        self.stamp_ns = stamp_ns
+        self.covariance = self.unseen_covariance(stamp_ns)
+
+    def unseen_covariance(self, stamp_ns: int) -> np.ndarray:
+        """What (6, 6) may have happened since the pose was measured, beside going on as before."""
+        unseen_m_rad = _UNSEEN_VELOCITY * self.measured.seconds_until(stamp_ns)
+        return self.measured.covariance + np.diag(unseen_m_rad**2)
+
     def _predict(self, stamp_ns: int) -> Transform:
         """camera_from_world if the camera goes on as it did."""
-        seconds = (stamp_ns - self.stamp_ns) * 1e-9
+        seconds = self.measured.seconds_until(stamp_ns)
         if seconds > _VELOCITY_HOLDS_S:
             return self.camera_from_world
-        return twist_transform(self.velocity * seconds) @ self.camera_from_world
+        return twist_transform(self.velocity * seconds) @ self.measured.camera_from_world
 
     def _match(self, keyframe: Keyframe, image: OdometryImage, guess: Transform) -> Match:
         self._noise = image.noise(self._config)
@@ -170,9 +203,15 @@ class Tracker:
         known = np.isfinite(points[:, 0])
         seen = observe(self._camera, self._config, pixels, image)
         solution = self._solve(points[known], seen.only(known), guess)
-        doubt = self._doubt(solution, image.stamp_ns)
+        inliers = 0 if solution is None else int(solution.inliers.sum())
+        agrees = inliers >= self._config.min_inliers
+        if solution is not None and agrees:
+            doubt = self._doubt(solution.camera_from_world, image.stamp_ns)
+        else:
+            least = self._config.min_inliers
+            doubt = f"{inliers} features agree on a pose, min_inliers is {least}"
         names = keyframe.names[ahead][trusted]
-        return Match(image, keyframe, pixels, seen, names, known, solution, doubt)
+        return Match(image, keyframe, pixels, seen, names, known, solution, agrees, doubt)
 
     def _placed(self, points: np.ndarray, keyframe: Keyframe) -> np.ndarray:
         """Where features (N, 3) are; those of unknown depth as far as the scene."""
@@ -197,14 +236,11 @@ class Tracker:
         other = solve_pose(points_world, seen, K, self._noise, anew)
         return other if other.inliers.sum() > solution.inliers.sum() else solution
 
-    def _doubt(self, solution: PoseSolution | None, stamp_ns: int) -> str:
-        """Why the solution cannot be true, or nothing."""
+    def _doubt(self, camera_from_world: Transform, stamp_ns: int) -> str:
+        """Why the camera cannot be there by now, or nothing."""
         config = self._config
-        inliers = 0 if solution is None else int(solution.inliers.sum())
-        if solution is None or inliers < config.min_inliers:
-            return f"{inliers} features agree on a pose, min_inliers is {config.min_inliers}"
         seconds = (stamp_ns - self.stamp_ns) * 1e-9
-        motion = solution.camera_from_world @ self.camera_from_world.inverse()
+        motion = camera_from_world @ self.camera_from_world.inverse()
         speed = float(np.linalg.norm(motion.translation)) / seconds
         turn_rate = float(np.linalg.norm(motion.rotation_vector)) / seconds
         if speed > config.max_speed:
@@ -214,8 +250,8 @@ class Tracker:
         return ""
 
     def _move(self, solution: PoseSolution, stamp_ns: int) -> None:
-        motion = solution.camera_from_world @ self.camera_from_world.inverse()
-        seconds = (stamp_ns - self.stamp_ns) * 1e-9
+        motion = solution.camera_from_world @ self.measured.camera_from_world.inverse()
+        seconds = self.measured.seconds_until(stamp_ns)
         self.velocity = np.concatenate((motion.translation, motion.rotation_vector)) / seconds
         # Two poses against the same points: their errors add up.
         self.velocity_covariance = 2.0 * solution.covariance / seconds**2
@@ -225,6 +261,7 @@ class Tracker:
         since_keyframe = self.camera_from_world @ self.keyframes[-1].camera_from_world.inverse()
         carried = since_keyframe.adjoint @ self._keyframe_covariance @ since_keyframe.adjoint.T
         self.covariance = carried + solution.covariance + self._model_covariance(since_keyframe)
+        self.measured = Measured(stamp_ns, self.camera_from_world, self.covariance)
 
     def _model_covariance(self, motion: Transform) -> np.ndarray:
         """What features agree on and is still wrong.
@@ -267,6 +304,7 @@ class Tracker:
         )
         newest = self._map.newest
         self.camera_from_world = newest.camera_from_world
+        self.measured = Measured(image.stamp_ns, self.camera_from_world, self.covariance)
         self._keyframe_covariance = self.covariance
         points = self._map.landmarks.points_of(newest.names)
         depth_m = self.camera_from_world.apply(points[np.isfinite(points[:, 0])])[:, 2]

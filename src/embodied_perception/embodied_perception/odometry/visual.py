@@ -17,8 +17,6 @@ from embodied_perception.odometry.tracker import Match, Tracker, observe
 #: After a loss, the kept keyframes are tried over this many images that show enough; if none is
 #: found again, the last of these images becomes a new beginning.
 _PATIENCE = 4
-#: What the camera may have done unseen, as standard deviations per second: 1 m, 1 rad.
-_UNSEEN_MOTION = np.ones(6)
 #: The origin is exact by definition; but filters that fuse it divide by what we say: 0.1 mm.
 _ORIGIN_COVARIANCE = 1e-8 * np.eye(6)
 _WAITS = "waits for the camera to move sideways"
@@ -33,7 +31,7 @@ class VisualOdometry:
         self._config = config
         self._epoch = 0
         self._tracker: Tracker | None = None
-        self._lost = False
+        self._lost = self._coasts = False
         self._misfits = 0
 
     @property
@@ -113,6 +111,7 @@ class VisualOdometry:
         was_lost, self._lost, self._misfits = self._lost, False, 0
         inliers = int(solution.inliers.sum())
         if was_lost:
+            self._epoch += 1
             return TrackingState.RECOVERED, "a view from before the loss was found again"
         if inliers < 2 * self.config.min_inliers:
             return TrackingState.DEGRADED, f"only {inliers} features agree on the pose"
@@ -120,7 +119,8 @@ class VisualOdometry:
 
     def _recover(self, tracker: Tracker, image: OdometryImage, doubt: str) -> Estimate:
         """Look for the view of a kept keyframe; state the loss; or begin anew."""
-        self._lost = True
+        if not self._lost:
+            self._lost, self._coasts = True, True
         corners = detect_corners(
             image.gray, self.config.features, spacing_px=self.config.feature_spacing_px
         )
@@ -129,20 +129,35 @@ class VisualOdometry:
             depth_m = observe(self.camera, self._config, corners, image).depth_m
             enough = int(np.isfinite(depth_m).sum())
         if enough < 2 * self.config.min_inliers:
-            return self._untracked(image, TrackingState.LOST, doubt, corners)
+            return self._lose(tracker, image, doubt, corners)
         # A share of the keyframes at each image, so that no image takes long.
         match = tracker.find_again(image, tracker.keyframes[self._misfits :: _PATIENCE])
-        if match is not None:
+        if match is not None and not match.doubt:
             return self._follow(tracker, match)
+        if match is not None:
+            # odom must not jump there, and gets no nearer by going on.
+            self._coasts = False
+            return self._lose(tracker, image, match.doubt, corners)
         self._misfits += 1
         if self._misfits < _PATIENCE:
-            return self._untracked(image, TrackingState.LOST, doubt, corners)
+            return self._lose(tracker, image, doubt, corners)
         return self._begin_anew(tracker, image)
+
+    def _lose(
+        self, tracker: Tracker, image: OdometryImage, doubt: str, corners: np.ndarray
+    ) -> Estimate:
+        """Coast for a while, then know nothing."""
+        unseen_s = tracker.measured.seconds_until(image.stamp_ns)
+        if not self._coasts or unseen_s > self.config.coast_s:
+            return self._untracked(image, TrackingState.LOST, doubt, corners)
+        tracker.coast(image.stamp_ns)
+        reason = f"goes on as before, unseen for {unseen_s:.2f} s: {doubt}"
+        return self._tracked(tracker, TrackingState.LOST, reason, corners, None)
 
     def _begin_anew(self, lost: Tracker, image: OdometryImage) -> Estimate:
         """A new map in a new epoch, from where the old one was left: ``odom`` must not jump."""
-        unseen_s = (image.stamp_ns - lost.stamp_ns) * 1e-9
-        covariance = lost.covariance + np.diag((_UNSEEN_MOTION * unseen_s) ** 2)
+        unseen_s = lost.measured.seconds_until(image.stamp_ns)
+        covariance = lost.unseen_covariance(image.stamp_ns)
         tracker = self._tracker = Tracker(
             self.camera, self.config, image, lost.camera_from_world, covariance, lost.scene_m
         )
@@ -162,6 +177,11 @@ class VisualOdometry:
         pixels: np.ndarray,
         solution: PoseSolution | None,
     ) -> Estimate:
+        inliers, rms_px = np.ones(len(pixels), bool), 0.0
+        if solution is not None:
+            inliers, rms_px = solution.inliers, solution.rms_px
+        elif state is TrackingState.LOST:
+            inliers, rms_px = np.zeros(len(pixels), bool), float("nan")
         return Estimate(
             stamp_ns=tracker.stamp_ns,
             state=state,
@@ -173,9 +193,9 @@ class VisualOdometry:
             velocity=-tracker.velocity,
             velocity_covariance=tracker.velocity_covariance,
             pixels=pixels,
-            inliers=np.ones(len(pixels), bool) if solution is None else solution.inliers,
+            inliers=inliers,
             keyframes=len(tracker.keyframes),
-            rms_px=0.0 if solution is None else solution.rms_px,
+            rms_px=rms_px,
             is_metric=tracker.is_metric,
         )
 
