@@ -12,7 +12,7 @@ from sensor_msgs.msg import CameraInfo
 from std_msgs.msg import Header
 
 from embodied_perception.camera import Camera, info_fields
-from embodied_perception.geometry import Transform
+from embodied_perception.geometry import ROTATIONS, Transform
 
 
 def stamp_ns(header: Header) -> int:
@@ -66,6 +66,20 @@ def pose_message(frame_from_child: Transform) -> Pose:
     _set_xyz(message.position, frame_from_child.translation)
     _set_xyzw(message.orientation, frame_from_child.quaternion_xyzw)
     return message
+
+
+def require_pose(pose: Pose) -> Transform:
+    """frame_from_child of a pose that somebody asks for.
+
+    Raises:
+        GeometryError: a number is not finite, or the quaternion's length is not 1.
+
+    """
+    position, turn = pose.position, pose.orientation
+    rotation = ROTATIONS["quaternion_xyzw"].read((turn.x, turn.y, turn.z, turn.w), "orientation")
+    frame_from_child = Transform(rotation, np.array((position.x, position.y, position.z)))
+    frame_from_child.require_rigid()
+    return frame_from_child
 
 
 def odometry_message(

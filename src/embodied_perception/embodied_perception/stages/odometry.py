@@ -1,18 +1,21 @@
 """Visual odometry on messages: images in, ``odom`` and TF out.
 
 Frames as in REP-105: ``odom`` is where ``base_frame`` was at the first image; it never jumps. What
-is learnt when a place is seen again goes to ``map`` -> ``odom``.
+is learnt when a place is seen again goes to ``map`` -> ``odom``. In a map of another run the robot
+is nowhere until it recognises a place: until then there is no ``map`` -> ``odom``.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path as FilePath
 from typing import Any
 
 import cv2
 import numpy as np
 from embodied_perception_interfaces.msg import OdometryStatus
+from embodied_perception_interfaces.srv import MapFile, ResetToPose
 from geometry_msgs.msg import PoseStamped
 from nav_msgs.msg import Odometry, Path
 from std_srvs.srv import Trigger
@@ -20,16 +23,19 @@ from tf2_msgs.msg import TFMessage
 
 from embodied_perception.camera import Camera
 from embodied_perception.config import Config, parameter
+from embodied_perception.errors import OdometryError
 from embodied_perception.features.words import Vocabulary
 from embodied_perception.frame import Frame
 from embodied_perception.geometry import Transform, TransformTree
 from embodied_perception.odometry import Estimate, OdometryConfig, TrackingState, VisualOdometry
-from embodied_perception.odometry.places import PlaceMap
+from embodied_perception.odometry.map_file import read_map, require_same_camera, write_map
+from embodied_perception.odometry.places import MapContents, PlaceMap
 from embodied_perception.stages.camera_setups import SETUPS, Moment, RgbdSetup
 from embodied_perception.stages.messages import (
     header,
     odometry_message,
     pose_message,
+    require_pose,
     transform_message,
 )
 from embodied_perception.stages.registration import pose_in
@@ -50,6 +56,7 @@ _LEVELS = {
 }
 #: A camera alone: true metres may be so many times what it says.
 _UNKNOWN_SCALE = 10.0
+_MAPS_NEED = "maps need `places` above 0, and a `mode` other than mono"
 _PATH_PERIOD_NS = 500_000_000
 _PATH_POSES = 2000
 
@@ -105,7 +112,14 @@ class OdometryStage(Stage):
         Output("map_path", "~/map_path", Path, latched=True, on_demand=True),
         Picture("features", "~/features"),
     )
-    services = (Service("reset", Trigger), Service("pause", Trigger), Service("resume", Trigger))
+    services = (
+        Service("reset", Trigger),
+        Service("reset_to_pose", ResetToPose),
+        Service("pause", Trigger),
+        Service("resume", Trigger),
+        Service("save_map", MapFile),
+        Service("load_map", MapFile),
+    )
 
     config: OdometryStageConfig
 
@@ -115,6 +129,8 @@ class OdometryStage(Stage):
         self._setup = SETUPS[self.config.mode](transforms)
         self.inputs = self._setup.inputs
         self._places: PlaceMap | None = None
+        self._loaded: MapContents | None = None
+        self._odom_from_start = Transform.identity()  # where the base is at the first image
         self._odom_from_world: Transform | None = None
         self._path: deque[PoseStamped] = deque(maxlen=_PATH_POSES)
         self._path_due_ns = 0
@@ -150,14 +166,30 @@ class OdometryStage(Stage):
         return results
 
     def reset(self, _request: Trigger.Request | None = None) -> str:
-        """Begin anew at the next image, with the robot at the origin, in a new epoch."""
-        if self._odometry is not None:
-            self._odometry.reset()
-        self._odom_from_world = self._places = None
-        self._told_loops = 0
-        self._path.clear()
-        self._path_due_ns = 0
+        """Begin anew at the next image, with the robot at the origin, in a new epoch.
+
+        What was learnt is forgotten. A map that was loaded stays, as it was loaded: the robot may
+        be anywhere in it.
+        """
+        self._begin_at(Transform.identity())
         return "odometry starts anew at the next image"
+
+    def reset_to_pose(self, request: ResetToPose.Request) -> str:
+        """Begin anew, as :meth:`reset`, with the robot at a pose in ``odom_frame``.
+
+        Raises:
+            OdometryError: the pose is in another frame.
+            GeometryError: it is none.
+
+        """
+        head, expected = request.pose.header, self.config.odom_frame
+        if head.frame_id.removeprefix("/") not in ("", expected):
+            raise OdometryError(
+                f"got a pose in frame {head.frame_id!r}, expected {expected!r} (odom_frame): "
+                "transform it first"
+            )
+        self._begin_at(require_pose(request.pose.pose))
+        return "odometry starts at that pose at the next image"
 
     def pause(self, _request: Trigger.Request | None = None) -> str:
         """Look at no image until :meth:`resume`: nothing is published, and nothing computed."""
@@ -170,13 +202,64 @@ class OdometryStage(Stage):
         self._is_paused = False
         return "odometry goes on at the next image"
 
+    def save_map(self, request: MapFile.Request) -> str:
+        """Write the places that are known, and where they are in ``map_frame``, to a file.
+
+        Raises:
+            OdometryError: there is no map, it hangs in the air, or it cannot be written.
+
+        """
+        path = _path(request)
+        if self._places is None:
+            raise OdometryError(f"there is no map yet: it begins with the first pose; {_MAPS_NEED}")
+        contents = self._places.contents()
+        write_map(path, contents, self._places.vocabulary)
+        return f"{len(contents.places)} places written to {path}"
+
+    def load_map(self, request: MapFile.Request) -> str:
+        """Go on with the map of a file, in place of what was learnt; ``odom`` goes on as it was.
+
+        Before the first image the camera is not known. A map that turns out to be of another one
+        waits until its own comes; the status says so.
+
+        Raises:
+            OdometryError: the file cannot be used; nothing changes then.
+
+        """
+        path = _path(request)
+        if not self.config.places or self.config.mode == "mono":
+            raise OdometryError(f"no places are kept, so none is recognised; {_MAPS_NEED}")
+        contents = read_map(path, self.config, Vocabulary.load())
+        if self._odometry is not None:
+            require_same_camera(contents, self._odometry.camera)
+        self._loaded, self._places, self._told_loops = contents, None, 0
+        return f"{len(contents.places)} places of {path}; the robot is in them once it sees one"
+
     def restart(self) -> str:
         """Time went back: what was tracked is of another time."""
         return self.reset()
 
     def status(self) -> Status:
-        """The tracking state."""
-        return self._status
+        """The tracking state, and where the map is from."""
+        places = self._places
+        values = {"places": str(len(places) if places else 0)}
+        if self._loaded is not None:
+            values["map"] = "loaded, not localised yet"
+            if places is not None and not places.is_of_another_run:
+                values["map"] = "of this run: the one that was loaded is of another camera"
+            elif places is not None and places.map_from_world is not None:
+                values["map"] = "localised"
+        return replace(self._status, values=self._status.values | values)
+
+    def _begin_at(self, odom_from_base: Transform) -> None:
+        """Forget what was tracked and learnt; the next image is taken from there."""
+        if self._odometry is not None:
+            self._odometry.reset()
+        self._odom_from_start = odom_from_base
+        self._odom_from_world = self._places = None
+        self._told_loops = 0
+        self._path.clear()
+        self._path_due_ns = 0
 
     def _tracker(self, camera: Camera) -> VisualOdometry:
         if self._odometry is None:
@@ -196,8 +279,8 @@ class OdometryStage(Stage):
         self, world_from_camera: Transform, base_from_camera: Transform
     ) -> Transform:
         if self._odom_from_world is None:
-            # odom is where the base is now: odom_from_world @ world_from_camera = base_from_camera.
-            self._odom_from_world = base_from_camera @ world_from_camera.inverse()
+            odom_from_camera = self._odom_from_start @ base_from_camera
+            self._odom_from_world = odom_from_camera @ world_from_camera.inverse()
         return self._odom_from_world @ world_from_camera @ base_from_camera.inverse()
 
     def _learn_place(self, moment: Moment, estimate: Estimate) -> None:
@@ -205,26 +288,34 @@ class OdometryStage(Stage):
         if not self.config.places or not moment.image.is_metric:
             return
         if self._places is None:
-            self._places = PlaceMap(moment.camera, self.config, Vocabulary.load())
+            self._places = self._map_for(moment.camera)
         self._places.config = self.config
         if self._places.is_new(estimate):
             self._places.add(moment.image, estimate)
 
+    def _map_for(self, camera: Camera) -> PlaceMap:
+        """The map that was loaded, if it is of this camera; else one that begins where odom is."""
+        vocabulary = Vocabulary.load()
+        if self._loaded is not None and self._loaded.camera.same_view(camera):
+            return PlaceMap.go_on(self._loaded, self.config, vocabulary)
+        return PlaceMap(camera, self.config, vocabulary, self._odom_from_world)
+
     @property
-    def _map_from_odom(self) -> Transform:
-        """The correction; without one, map and odom are the same."""
-        if self._places is None or self._odom_from_world is None:
-            return Transform.identity()
-        odom_from_world = self._odom_from_world
-        return odom_from_world @ self._places.map_from_world @ odom_from_world.inverse()
+    def _map_from_odom(self) -> Transform | None:
+        """The correction; ``None`` where there is no map, or the robot is nowhere in it."""
+        places, odom_from_world = self._places, self._odom_from_world
+        if places is None or places.map_from_world is None or odom_from_world is None:
+            return None
+        return places.map_from_world @ odom_from_world.inverse()
 
     def _map_outputs(
         self, stamp_ns: int, odom_from_base: Transform, base_from_camera: Transform
     ) -> dict[str, Any]:
-        if self._places is None or self._odom_from_world is None:
+        map_from_odom = self._map_from_odom
+        if self._places is None or map_from_odom is None:
             return {}
         head = header(stamp_ns, self.config.map_frame)
-        pose = pose_message(self._map_from_odom @ odom_from_base)
+        pose = pose_message(map_from_odom @ odom_from_base)
         results: dict[str, Any] = {"map_pose": PoseStamped(header=head, pose=pose)}
         if self._places.loops != self._told_loops and self.wanted("map_path"):
             self._told_loops = self._places.loops
@@ -232,7 +323,7 @@ class OdometryStage(Stage):
             poses = [
                 PoseStamped(
                     header=header(seen_ns, self.config.map_frame),
-                    pose=pose_message(self._odom_from_world @ map_from_camera @ camera_from_base),
+                    pose=pose_message(map_from_camera @ camera_from_base),
                 )
                 for seen_ns, map_from_camera in self._places.trajectory()
             ]
@@ -243,8 +334,9 @@ class OdometryStage(Stage):
         config, edges = self.config, []
         if config.publish_tf:
             edges.append((odom_from_base, config.odom_frame, child))
-        if config.publish_map_tf and self._places is not None:
-            edges.append((self._map_from_odom, config.map_frame, config.odom_frame))
+        map_from_odom = self._map_from_odom
+        if config.publish_map_tf and map_from_odom is not None:
+            edges.append((map_from_odom, config.map_frame, config.odom_frame))
         if not edges:
             return {}
         return {"tf": TFMessage(transforms=[transform_message(*edge, stamp_ns) for edge in edges])}
@@ -264,7 +356,8 @@ class OdometryStage(Stage):
         odom_axes = np.kron(np.eye(2), odom_from_base.rotation) @ base_axes
         covariance = odom_axes @ estimate.covariance @ odom_axes.T
         if not estimate.is_metric:
-            covariance[:3, :3] += _scale_covariance(odom_from_base.translation)
+            moved_m = odom_from_base.translation - self._odom_from_start.translation
+            covariance[:3, :3] += _scale_covariance(moved_m)
         odom = odometry_message(odom_from_base, frame, child, stamp_ns, covariance)
         velocity = base_axes @ estimate.velocity
         twist = odom.twist.twist
@@ -298,6 +391,12 @@ def draw_features(image_rgb: np.ndarray, estimate: Estimate) -> np.ndarray:
             picture, text, (10, 24), cv2.FONT_HERSHEY_SIMPLEX, 0.6, colour, thickness, cv2.LINE_AA
         )
     return picture
+
+
+def _path(request: MapFile.Request) -> FilePath:
+    if not request.path:
+        raise OdometryError("path is empty; give the name of a file")
+    return FilePath(request.path).absolute()
 
 
 def _scale_covariance(metres: np.ndarray) -> np.ndarray:
