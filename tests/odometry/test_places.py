@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from embodied_perception.bags.images import calibration_of, frame_sets
+from embodied_perception.errors import OdometryError
 from embodied_perception.features.words import Vocabulary
 from embodied_perception.geometry import Transform
 from embodied_perception.odometry import (
@@ -17,6 +18,7 @@ from embodied_perception.odometry import (
     TrackingState,
     VisualOdometry,
 )
+from embodied_perception.odometry.map_file import read_map, write_map
 from embodied_perception.odometry.places import PlaceMap
 
 DEMO = Path(__file__).parents[2] / "src/embodied_perception_bringup/demo/demo_room.mcap"
@@ -24,6 +26,8 @@ TOPICS = ["/camera/color/image_raw/compressed", "/camera/depth/image_raw/compres
 EVERY = 3
 PERIOD_NS = 66_666_667
 CONFIG = OdometryConfig()
+RETURN = 70  # frames of the way back
+AWAY = Transform.from_rotation_vector([0.3, -0.2, 2.5], [40.0, -7.0, 3.0])
 
 
 @pytest.fixture(scope="module")
@@ -169,3 +173,102 @@ def test_the_whole_path_is_better_in_the_map(camera, frames, estimates):
     in_map = np.array([np.linalg.norm(places_m[stamp] - good[stamp]) for stamp in places_m])
     in_odom = np.array([np.linalg.norm(bad[stamp] - good[stamp]) for stamp in places_m])
     assert np.sqrt((in_map**2).mean()) < 0.6 * np.sqrt((in_odom**2).mean())
+
+
+def elsewhere(estimates):
+    """The same motion in the world of another run."""
+    return [
+        dataclasses.replace(each, world_from_camera=AWAY @ each.world_from_camera)
+        for each in estimates
+    ]
+
+
+@pytest.fixture(scope="module")
+def another_run(camera, frames, estimates, tmp_path_factory):
+    """A map of the begin of the way; a run that comes back to it; its poses in the map."""
+
+    def another_run(config=CONFIG):
+        begin = len(frames) // 4
+        first, _, _ = run(camera, frames[:begin], estimates[:begin])
+        path = tmp_path_factory.mktemp("map") / "begin.npz"
+        write_map(path, first.contents(), first.vocabulary)
+        contents = read_map(path, config, first.vocabulary)
+        second = PlaceMap.go_on(contents, config, first.vocabulary)
+        told = []
+        back = elsewhere(estimates[-RETURN:])
+        for (gray, depth_m), estimate in zip(frames[:RETURN][::-1], back, strict=True):
+            if second.is_new(estimate):
+                second.add(RgbdImage(gray, depth_m, estimate.stamp_ns), estimate)
+            told.append(
+                second.map_from_world and second.map_from_world @ estimate.world_from_camera
+            )
+        return first, second, told
+
+    return another_run
+
+
+def test_a_map_goes_on_in_another_run(estimates, another_run):
+    first, second, told = another_run()
+    # At first, nothing of the map is seen; then it is, and stays so.
+    known = [pose is not None for pose in told]
+    assert known == sorted(known)
+    assert not known[0]
+    assert known[-1]
+    good = estimates[-RETURN:]
+    for pose, estimate in zip(told, good, strict=True):
+        if pose is not None:
+            assert apart_m(pose, estimate.world_from_camera) < 0.05
+    # What was kept before is in the map, too; that of the first run has hardly moved.
+    true = {each.stamp_ns: each.world_from_camera for each in estimates}
+    trajectory = second.trajectory()
+    assert len(trajectory) == len(second) > len(first) + 5
+    assert max(apart_m(pose, true[stamp]) for stamp, pose in trajectory) < 0.08
+    np.testing.assert_array_equal(trajectory[0][1].matrix, first.trajectory()[0][1].matrix)
+
+
+def test_what_is_nowhere_is_not_in_the_map(frames, estimates, another_run):
+    first, _, _ = another_run()
+    map_ = PlaceMap.go_on(first.contents(), CONFIG, Vocabulary.load())
+    assert map_.map_from_world is None
+    (estimate, *_), (gray, depth_m) = elsewhere(estimates), frames[-1]
+    for _ in range(2):
+        assert map_.is_new(estimate)
+        map_.add(RgbdImage(np.full_like(gray, 9), depth_m, 1), estimate)
+        estimate = dataclasses.replace(estimate, epoch=estimate.epoch + 1)
+    assert len(map_) == len(first) + 2
+    assert [stamp for stamp, _ in map_.trajectory()] == [stamp for stamp, _ in first.trajectory()]
+    with pytest.raises(OdometryError, match="go to where that map was made first"):
+        map_.contents()
+
+
+def test_nothing_is_no_contents(camera):
+    with pytest.raises(OdometryError, match="holds no place yet"):
+        PlaceMap(camera, CONFIG, Vocabulary.load()).contents()
+
+
+def assert_fits(contents, tmp_path, vocabulary):
+    """All places hang together (a file would be refused else), and edges say where they are."""
+    write_map(tmp_path / "map", contents, vocabulary)
+    contents = read_map(tmp_path / "map", CONFIG, vocabulary)
+    for edge in contents.edges:
+        first, second = (contents.map_from_camera[name] for name in (edge.first, edge.second))
+        assert apart_m(first @ edge.first_from_second, second) < 0.08
+
+
+def test_places_of_two_runs_are_forgotten_and_the_rest_still_fits(another_run, tmp_path):
+    first, second, told = another_run(dataclasses.replace(CONFIG, places=20))
+    contents = second.contents()
+    assert len(contents.places) == 20
+    assert contents.places[0].stamp_ns == first.trajectory()[0][0]
+    assert told[-1] is not None
+    assert_fits(contents, tmp_path, second.vocabulary)
+
+
+def test_the_first_place_of_a_run_can_be_forgotten_too(another_run, tmp_path):
+    """No step leads to it: what was measured against it, is of the next one."""
+    first, second, _ = another_run()
+    count, name = len(second), len(first)
+    for gone in (name, name - 1, name + 1):
+        second._forget(gone)
+    assert len(second) == count - 3
+    assert_fits(second.contents(), tmp_path, second.vocabulary)
