@@ -4,6 +4,8 @@ import cv2
 import numpy as np
 import pytest
 from embodied_perception_interfaces.msg import OdometryStatus
+from embodied_perception_interfaces.srv import MapFile, ResetToPose
+from geometry_msgs.msg import Point, Pose, PoseStamped
 from nav_msgs.msg import Path
 from rclpy.qos import DurabilityPolicy, ReliabilityPolicy
 from sensor_msgs.msg import CompressedImage, Image
@@ -99,3 +101,29 @@ def test_reset_begins_a_new_epoch_at_the_origin(graph, camera):
     assert pose.orientation.w == pytest.approx(1)
     graph.until(lambda: told[-1].epoch == epoch + 1, "the new epoch in the status")
     assert told[-1].state_name == "INIT"
+
+
+def test_a_map_is_saved_and_recognised_after_a_start_elsewhere(graph, camera, tmp_path):
+    in_map = graph.record("/odometry/map_pose", PoseStamped)
+    path = str(tmp_path / "room.npz")
+    answer = graph.call(MapFile, "/odometry/save_map", path=path)
+    assert (answer.success, answer.message) == (True, f"1 places written to {path}")
+    answer = graph.call(MapFile, "/odometry/load_map", path=f"{path}.old")
+    assert not answer.success
+    assert answer.message.startswith(f"{path}.old: no such file")
+    assert graph.call(MapFile, "/odometry/load_map", path=path).success
+
+    stamped = PoseStamped(pose=Pose(position=Point(x=3.0)))
+    stamped.header.frame_id = "map"
+    answer = graph.call(ResetToPose, "/odometry/reset_to_pose", pose=stamped)
+    assert (answer.success, "expected 'odom'" in answer.message) == (False, True)
+    stamped.header.frame_id = "odom"
+    assert graph.call(ResetToPose, "/odometry/reset_to_pose", pose=stamped).success
+    odom = camera.send_good()
+    assert odom.pose.pose.position.x == pytest.approx(3.0)
+
+    def told():
+        return next((each for each in in_map if each.header.stamp == odom.header.stamp), None)
+
+    pose = graph.until(told, "a pose in the map that was loaded").pose
+    assert pose.position.x == pytest.approx(0.0, abs=0.01)

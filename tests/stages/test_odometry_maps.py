@@ -48,6 +48,8 @@ class Robot:
         if dark:
             color = Frame(RawPixels(np.zeros((240, 320), np.uint8), "mono8"), stamp_ns, "optical")
         frames = {"color": color, "depth": self.wall.depth(stamp_ns)}
+        if self.stage.config.mode == "mono":
+            frames = {"image": color}
         for frame in frames.values():
             frame.camera = self.camera
         return self.stage.process(**frames)
@@ -344,3 +346,14 @@ def test_a_pose_that_is_none_is_refused(wall, field, value):
     after = robot.look(0.1)
     assert after["status"].epoch == before["status"].epoch == 0
     assert off_m(after["odom"].pose.pose, base_at(0.1, 0.0)) < 0.01
+
+
+def test_a_given_pose_is_no_motion_whose_scale_is_not_known(wall):
+    """One camera alone: what it says of its way may be any multiple, but not where it began."""
+    spreads = []
+    for start in (Transform.identity(), AWAY):
+        robot = Robot(wall, mode="mono")
+        robot.reset_to(pose_message(start))
+        odom = next(given["odom"] for given in robot.drive(0.0, 0.6) if "odom" in given)
+        spreads.append(odom.pose.covariance.reshape(6, 6)[:3, :3].trace())
+    assert spreads[1] == pytest.approx(spreads[0], rel=0.1)

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from ament_index_python.packages import get_package_share_directory
 from embodied_perception_interfaces.msg import OdometryStatus
+from embodied_perception_interfaces.srv import MapFile, ResetToPose
 from ffmpeg_image_transport_msgs.msg import FFMPEGPacket
 from foxglove_msgs.msg import CompressedVideo
 from geometry_msgs.msg import Point, Pose
@@ -142,3 +143,14 @@ def test_odometry_status() -> None:
 def test_odometry_status_refuses_wrong_values(field: str, value: object) -> None:
     with pytest.raises(AssertionError):
         setattr(OdometryStatus(check_fields=True), field, value)
+
+
+@pytest.mark.parametrize(
+    ("kind", "asked"),
+    [(MapFile, {"path": "string"}), (ResetToPose, {"pose": "geometry_msgs/PoseStamped"})],
+)
+def test_services(kind: type, asked: dict[str, str]) -> None:
+    assert kind.Request.get_fields_and_field_types() == asked
+    # As std_srvs/Trigger answers.
+    answered = {"success": "boolean", "message": "string"}
+    assert kind.Response.get_fields_and_field_types() == answered
