@@ -194,6 +194,33 @@ def test_covariances_are_positive_definite_and_grow(host):
     assert np.trace(matrices[-1]) > np.trace(matrices[0])
 
 
+def test_every_odom_is_complete_for_a_filter_that_fuses_it(host):
+    """As robot_localization wants it: of the first image, on the way, after a loss and a reset."""
+    outputs = [host.see(index) for index in range(5)]
+    stamp_ns = START_NS + 5 * PERIOD_NS
+    dark = Frame(RawPixels(np.zeros((240, 320), np.uint8), "mono8"), stamp_ns, "optical")
+    assert "odom" not in host.feed(dark, host.wall.depth(stamp_ns))
+    outputs += [host.see(index) for index in (6, 7)]
+    host.runner.stage.reset()
+    outputs += [host.see(index) for index in (8, 9)]
+    states = {given["~/status"].state_name for given in outputs}
+    assert states == {"INIT", "OK", "RECOVERED"}
+    for odom in (given["odom"] for given in outputs):
+        assert (odom.header.frame_id, odom.child_frame_id) == ("odom", "base_link")
+        assert odom.header.stamp.sec > 0
+        for part in (odom.pose, odom.twist):
+            covariance = part.covariance.reshape(6, 6)
+            assert np.isfinite(covariance).all()
+            assert covariance.diagonal().min() > 1e-9  # a zero is taken for one that was left out
+            np.testing.assert_allclose(covariance, covariance.T, atol=1e-12)
+            assert np.linalg.eigvalsh(covariance).min() > 0
+        assert np.isfinite(twist(odom)).all()
+        turn = odom.pose.pose.orientation
+        assert np.linalg.norm([turn.x, turn.y, turn.z, turn.w]) == pytest.approx(1, abs=1e-9)
+        matrix = pose(odom).matrix[:3, :3]
+        np.testing.assert_allclose(np.cross(matrix[:, 0], matrix[:, 1]), matrix[:, 2], atol=1e-9)
+
+
 def test_without_a_base_frame_the_camera_is_reported(wall):
     host = Host(wall, placed=False, base_frame="")
     outputs = [host.see(index) for index in range(5)]
