@@ -166,17 +166,20 @@ def test_a_map_is_replaced_as_a_whole_or_not_at_all(path, vocabulary, monkeypatc
     assert path.stat().st_mode & 0o777 == 0o644
 
 
-def test_a_link_is_replaced_and_not_followed(vocabulary, tmp_path):
-    other = tmp_path / "other"
+def test_what_is_no_map_is_not_replaced(tmp_path, vocabulary):
+    other, link, pipe = (tmp_path / name for name in ("other", "link", "pipe"))
+    np.savez(other.with_suffix(".npz"), format=np.array("something else"))
     other.write_text("precious")
-    link = tmp_path / "link"
     link.symlink_to(other)
-    write_map(link, contents_of(straight(FEW)), vocabulary)
+    os.mkfifo(pipe)
+    for path in (other, link, pipe, tmp_path, other.with_suffix(".npz")):
+        with pytest.raises(OdometryError, match="is there and is no map, so it stays"):
+            write_map(path, contents_of(straight(FEW)), vocabulary)
     assert other.read_text() == "precious"
-    assert len(read_map(link, CONFIG, vocabulary).places) == FEW
+    assert sorted(names(tmp_path)) == ["link", "other", "other.npz", "pipe"]
 
 
-@pytest.mark.parametrize("name", ["", "no/such/folder/map", "a\0b", "x" * 300])
+@pytest.mark.parametrize("name", ["no/such/folder/map", "a\0b", "x" * 300])
 def test_a_path_that_cannot_be_written(tmp_path, vocabulary, name):
     with pytest.raises(OdometryError, match=r"cannot be written: .*folder that exists"):
         write_map(tmp_path / name, contents_of(straight(2)), vocabulary)

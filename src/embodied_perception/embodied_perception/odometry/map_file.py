@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Collection
 from contextlib import suppress
 from pathlib import Path
 from tempfile import NamedTemporaryFile
@@ -66,7 +67,7 @@ def write_map(path: Path, contents: MapContents, vocabulary: Vocabulary) -> None
     """Write a map in one step: the file is whole, or what it was before.
 
     Raises:
-        OdometryError: it cannot be written.
+        OdometryError: it cannot be written, or would replace something that is no map.
 
     """
     arrays: dict[str, Any] = {
@@ -80,6 +81,10 @@ def write_map(path: Path, contents: MapContents, vocabulary: Vocabulary) -> None
         "distortion_model": contents.camera.distortion_model,
     }
     try:
+        if path.exists() and not _is_map(path):
+            raise OdometryError(
+                f"{path}: is there and is no map, so it stays; give another name, or remove it"
+            )
         with NamedTemporaryFile(dir=path.parent, prefix=f"{path.name}.", delete=False) as file:
             part = Path(file.name)
             try:
@@ -249,7 +254,19 @@ def _check_size(path: Path, size: int, config: OdometryConfig) -> None:
         )
 
 
-def _load(file: BinaryIO) -> dict[str, np.ndarray]:
+def _is_map(path: Path) -> bool:
+    if not path.is_file():  # a pipe would be waited for
+        return False
+    try:
+        with path.open("rb") as file:
+            return _text(_load(file, ("format",)), "format") == FORMAT
+    except Exception:  # as in read_map
+        return False
+
+
+def _load(
+    file: BinaryIO, wanted: Collection[str] = ("version", *_TEXTS, *_ARRAYS)
+) -> dict[str, np.ndarray]:
     head = file.read(len(_ZIP_MAGIC))
     file.seek(0)
     if head != _ZIP_MAGIC:
@@ -258,8 +275,7 @@ def _load(file: BinaryIO) -> dict[str, np.ndarray]:
         # Packed ones could be larger than the file.
         if any(entry.compress_type != ZIP_STORED for entry in archive.zip.infolist()):
             raise ValueError("it is compressed, which no map is")
-        wanted = {"version", *_TEXTS, *_ARRAYS}
-        return {name: np.asarray(archive[name]) for name in wanted.intersection(archive.files)}
+        return {name: np.asarray(archive[name]) for name in wanted if name in archive.files}
 
 
 def _check_head(
