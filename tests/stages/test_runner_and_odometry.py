@@ -199,12 +199,12 @@ def test_every_odom_is_complete_for_a_filter_that_fuses_it(host):
     outputs = [host.see(index) for index in range(5)]
     stamp_ns = START_NS + 5 * PERIOD_NS
     dark = Frame(RawPixels(np.zeros((240, 320), np.uint8), "mono8"), stamp_ns, "optical")
-    assert "odom" not in host.feed(dark, host.wall.depth(stamp_ns))
+    outputs.append(host.feed(dark, host.wall.depth(stamp_ns)))
     outputs += [host.see(index) for index in (6, 7)]
     host.runner.stage.reset()
     outputs += [host.see(index) for index in (8, 9)]
     states = {given["~/status"].state_name for given in outputs}
-    assert states == {"INIT", "OK", "RECOVERED"}
+    assert states == {"INIT", "OK", "LOST", "RECOVERED"}
     for odom in (given["odom"] for given in outputs):
         assert (odom.header.frame_id, odom.child_frame_id) == ("odom", "base_link")
         assert odom.header.stamp.sec > 0
@@ -464,19 +464,32 @@ def test_bad_images_are_counted_and_the_next_ones_used(host):
 
 
 def test_loss_is_stated(host):
-    for index in range(3):
-        host.see(index)
+    before = [host.see(index) for index in range(3)][-1]
     stamp_ns = START_NS + 3 * PERIOD_NS
     dark = Frame(RawPixels(np.zeros((240, 320), np.uint8), "mono8"), stamp_ns, "optical")
     given = host.feed(dark, host.wall.depth(stamp_ns))
     assert given["~/status"].state_name == "LOST"
     assert given["~/status"].reason
     assert np.isnan(given["~/status"].reprojection_rms_px)
-    assert "odom" not in given
-    assert "/tf" not in given
+    assert given["~/status"].inliers == 0
+    before, guess = before["odom"], given["odom"]
+    for one, two in ((before.pose, guess.pose), (before.twist, guess.twist)):
+        grown = np.linalg.eigvalsh((two.covariance - one.covariance).reshape(6, 6))
+        assert grown.min() > 0
     assert host.runner.stage.status().level == 2
     assert host.see(4)["~/status"].state_name == "RECOVERED"
     assert host.see(5)["~/status"].state_name == "OK"
+
+
+def test_after_the_guess_there_is_nothing(host):
+    for index in range(3):
+        host.see(index)
+    for index in range(3, 20):
+        stamp_ns = START_NS + index * PERIOD_NS
+        dark = Frame(RawPixels(np.zeros((240, 320), np.uint8), "mono8"), stamp_ns, "optical")
+        given = host.feed(dark, host.wall.depth(stamp_ns))
+    assert "odom" not in given
+    assert "/tf" not in given
 
 
 # Depth from another camera.

@@ -24,7 +24,7 @@ from embodied_perception.features.words import InvertedIndex, Vocabulary
 from embodied_perception.geometry import Transform
 from embodied_perception.geometry.pose import Noise, Observations, guess_pose, solve_pose
 from embodied_perception.odometry.config import OdometryConfig
-from embodied_perception.odometry.estimate import Estimate
+from embodied_perception.odometry.estimate import Estimate, TrackingState
 from embodied_perception.odometry.images import OdometryImage
 from embodied_perception.odometry.pose_graph import Edge, optimise
 
@@ -197,7 +197,7 @@ class PlaceMap:
 
     def is_new(self, estimate: Estimate) -> bool:
         """Whether the camera is far enough from the last place to keep another one."""
-        if estimate.world_from_camera is None:
+        if estimate.world_from_camera is None or estimate.state is TrackingState.LOST:
             return False
         last = self._last
         if last is None or last.epoch != estimate.epoch:

@@ -64,11 +64,12 @@ class Match:
 
 @dataclass(frozen=True, eq=False)
 class Measured:
-    """A pose that was measured, with the covariance (6, 6) of :class:`Tracker`."""
+    """A pose that was measured, with the covariances (6, 6) of :class:`Tracker`."""
 
     stamp_ns: int
     camera_from_world: Transform
     covariance: np.ndarray
+    velocity_covariance: np.ndarray
 
     def seconds_until(self, stamp_ns: int) -> float:
         """How long ago it was then."""
@@ -107,7 +108,6 @@ class Tracker:
         self.scene_m = scene_m
         self.is_metric = image.is_metric
         self._start: MotionStart | None = None
-        self.measured = Measured(image.stamp_ns, camera_from_world, covariance)
         self._keyframe_covariance = covariance
         self._landmarks_at_keyframe = 0
         self._start_at(image)
@@ -177,6 +177,7 @@ class Tracker:
         self.camera_from_world = self._predict(stamp_ns)
         self.stamp_ns = stamp_ns
         self.covariance = self.unseen_covariance(stamp_ns)
+        self.velocity_covariance = self.measured.velocity_covariance + np.diag(_UNSEEN_VELOCITY**2)
 
     def unseen_covariance(self, stamp_ns: int) -> np.ndarray:
         """What (6, 6) may have happened since the pose was measured, beside going on as before."""
@@ -261,7 +262,12 @@ class Tracker:
         since_keyframe = self.camera_from_world @ self.keyframes[-1].camera_from_world.inverse()
         carried = since_keyframe.adjoint @ self._keyframe_covariance @ since_keyframe.adjoint.T
         self.covariance = carried + solution.covariance + self._model_covariance(since_keyframe)
-        self.measured = Measured(stamp_ns, self.camera_from_world, self.covariance)
+        self._keep_measured()
+
+    def _keep_measured(self) -> None:
+        self.measured = Measured(
+            self.stamp_ns, self.camera_from_world, self.covariance, self.velocity_covariance
+        )
 
     def _model_covariance(self, motion: Transform) -> np.ndarray:
         """What features agree on and is still wrong.
@@ -304,7 +310,7 @@ class Tracker:
         )
         newest = self._map.newest
         self.camera_from_world = newest.camera_from_world
-        self.measured = Measured(image.stamp_ns, self.camera_from_world, self.covariance)
+        self._keep_measured()
         self._keyframe_covariance = self.covariance
         points = self._map.landmarks.points_of(newest.names)
         depth_m = self.camera_from_world.apply(points[np.isfinite(points[:, 0])])[:, 2]
