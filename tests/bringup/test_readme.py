@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from embodied_perception.cli import main as program
+from embodied_perception.geometry import TransformTree
 from embodied_perception.stages import stage_type
-from embodied_perception.stages.camera_setups import SETUPS
+from embodied_perception.stages.camera_setups import SETUPS, ScaleSource
 from embodied_perception.stages.runner import reason_of
 
 ROOT = Path(__file__).parents[2]
@@ -76,8 +77,8 @@ def test_every_tracking_state_is_explained() -> None:
 def test_the_topics_are_those_of_the_stage() -> None:
     stage = stage_type("odometry")
     topics = {"/diagnostics"} | {output.topic for output in stage.outputs}
-    for setup in SETUPS.values():
-        for image in setup.inputs:
+    for make in SETUPS.values():
+        for image in make(TransformTree(), ScaleSource("base_link", 0.0, "")).inputs:
             topics |= {image.topic, image.camera_info_topic}
     table = section("Topics, services and parameters of odometry").split("| state |")[0]
     first_cells = re.findall(r"(?m)^\| (`.*?`) \|", table)

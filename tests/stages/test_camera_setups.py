@@ -5,13 +5,15 @@ import dataclasses
 import cv2
 import numpy as np
 import pytest
+from tf2_msgs.msg import TFMessage
 
 from embodied_perception.bags import BagReader, BagWriter
 from embodied_perception.bags.replay import Replay
 from embodied_perception.camera import Camera, rectify_pair
-from embodied_perception.geometry import Transform
+from embodied_perception.errors import ConfigError
+from embodied_perception.geometry import BODY_FROM_OPTICAL, Transform
 from embodied_perception.stages.image_messages import image_message
-from embodied_perception.stages.messages import camera_info_message
+from embodied_perception.stages.messages import camera_info_message, transform_message
 from embodied_perception.stages.odometry import OdometryStage, OdometryStageConfig
 
 CAMERA = Camera.pinhole(320, 240, 270.0, 270.0, 159.5, 119.5)
@@ -146,3 +148,63 @@ def test_one_camera_gives_the_way_without_its_length_and_says_so(one_camera, tmp
     assert np.sqrt(np.linalg.eigvalsh(spread)[0]) < length
     topics = {topic for topic, _, _ in messages}
     assert "/odometry/map_pose" not in topics  # places are known again by their true size
+
+
+@pytest.fixture
+def on_a_robot(tmp_path, wall):
+    """One camera, whose robot's wheels are heard from by TF."""
+    base_from_eye = Transform(BODY_FROM_OPTICAL.rotation, np.array([0.1, 0.0, 0.3]))
+    path = tmp_path / "robot.mcap"
+    with BagWriter(path) as bag:
+        mount = TFMessage(transforms=[transform_message(base_from_eye, "base_link", "eye", 0)])
+        bag.write("/tf_static", mount, START_NS)
+        for place, pose in enumerate(poses(60)):
+            stamp_ns = START_NS + place * 50_000_000
+            moved = base_from_eye @ pose @ base_from_eye.inverse()
+            wheels = transform_message(moved, "wheels", "base_link", stamp_ns)
+            bag.write("/tf", TFMessage(transforms=[wheels]), stamp_ns)
+            info = camera_info_message(CAMERA, stamp_ns, "eye")
+            bag.write("/camera/camera_info", info, stamp_ns)
+            image = image_message(seen(wall, pose), "mono8", stamp_ns, "eye")
+            bag.write("/camera/image_raw", image, stamp_ns)
+    return path
+
+
+def test_wheels_give_one_camera_its_scale(on_a_robot, tmp_path):
+    config = OdometryStageConfig(mode="mono", scale_frame="wheels")
+    out = tmp_path / "out.mcap"
+    Replay(on_a_robot, [(OdometryStage, config)]).run(out, copy=False, raw=True)
+    with BagReader(out) as bag:
+        messages = list(bag.messages())
+    statuses = [message for topic, _, message in messages if topic == "/odometry/status"]
+    assert all(status.scale_known for status in statuses)
+    odoms = [message for topic, _, message in messages if topic == "/odom"]
+    assert len(odoms) > 20
+    place = odoms[-1].pose.pose.position
+    moved = (poses(60)[-len(odoms)].inverse() @ poses(60)[-1]).translation
+    length = np.linalg.norm([place.x, place.y, place.z])
+    assert length == pytest.approx(np.linalg.norm(moved), rel=0.1)
+    spread = np.array(odoms[-1].pose.covariance).reshape(6, 6)[:3, :3]
+    assert 0.04 * length < np.sqrt(np.linalg.eigvalsh(spread)[-1]) < 0.5 * length
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"scale_frame": "no_such_frame"}, "no_such_frame"),
+        ({"camera_height_m": 0.3, "base_frame": "no_such_base"}, "no_such_base"),
+    ],
+)
+def test_a_scale_from_a_frame_that_is_not_there_is_refused(on_a_robot, tmp_path, change, said):
+    config = OdometryStageConfig(mode="mono", **change)
+    out = tmp_path / "out.mcap"
+    summary = Replay(on_a_robot, [(OdometryStage, config)]).run(out, copy=False, raw=True)
+    (stage,) = summary.stages
+    assert stage.processed == 0
+    assert set(stage.dropped) == {"NO_TRANSFORM"}
+    assert said in stage.last_problem
+
+
+def test_a_height_needs_a_robot_to_stand_on():
+    with pytest.raises(ConfigError, match=r"camera_height_m: .*base_frame"):
+        OdometryStageConfig(mode="mono", camera_height_m=0.3, base_frame="")

@@ -8,14 +8,18 @@ from embodied_perception.odometry.images import (
     RgbdImage,
     StereoImage,
 )
+from embodied_perception.odometry.rulers import CameraHeight, KnownPlace, Ruler
 from embodied_perception.odometry.visual import VisualOdometry
 
 __all__ = [
+    "CameraHeight",
     "Estimate",
+    "KnownPlace",
     "MonoImage",
     "OdometryConfig",
     "OdometryImage",
     "RgbdImage",
+    "Ruler",
     "StereoImage",
     "TrackingState",
     "VisualOdometry",

@@ -9,6 +9,9 @@ import numpy as np
 
 from embodied_perception.geometry import Transform
 
+#: One camera alone: true metres may be so many times what it says.
+UNKNOWN_SCALE = 10.0
+
 
 class TrackingState(enum.IntEnum):
     """How far the pose can be trusted."""
@@ -39,8 +42,8 @@ class Estimate:
         inliers: (N,) bool: those that agree with the pose.
         keyframes: held at the moment.
         rms_px: root mean square reprojection error of the inliers.
-        is_metric: whether lengths are in metres. Otherwise their unit is not known; it is about how
-            far the scene was at the start.
+        scale_sigma: by what share all lengths may be off, beside what the covariances say; 0 where
+            depth is measured.
     """
 
     stamp_ns: int
@@ -55,4 +58,9 @@ class Estimate:
     inliers: np.ndarray
     keyframes: int
     rms_px: float
-    is_metric: bool = True
+    scale_sigma: float = 0.0
+
+    @property
+    def is_metric(self) -> bool:
+        """Whether lengths are in metres. Otherwise their unit is how far the scene was at first."""
+        return self.scale_sigma < UNKNOWN_SCALE

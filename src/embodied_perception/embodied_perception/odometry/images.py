@@ -12,6 +12,8 @@ from embodied_perception.features import sample_depth
 from embodied_perception.features.rows import disparities
 from embodied_perception.geometry.pose import Noise
 from embodied_perception.odometry.config import OdometryConfig
+from embodied_perception.odometry.estimate import UNKNOWN_SCALE
+from embodied_perception.odometry.rulers import Ruler
 
 
 class OdometryImage(Protocol):
@@ -26,8 +28,16 @@ class OdometryImage(Protocol):
         """When it was taken."""
 
     @property
-    def is_metric(self) -> bool:
-        """Whether it says how large things are."""
+    def has_depth(self) -> bool:
+        """Whether depth is measured."""
+
+    @property
+    def ruler(self) -> Ruler | None:
+        """What else says how large things are."""
+
+    @property
+    def scale_sigma(self) -> float:
+        """By what share all lengths may be off."""
 
     def require_shape(self, shape: tuple[int, int]) -> None:
         """Raise :class:`OdometryError` unless all of it is (H, W)."""
@@ -53,7 +63,9 @@ class RgbdImage:
     gray: np.ndarray
     depth_m: np.ndarray
     stamp_ns: int
-    is_metric: ClassVar[bool] = True
+    has_depth: ClassVar[bool] = True
+    ruler: ClassVar[None] = None
+    scale_sigma: ClassVar[float] = 0.0
 
     def require_shape(self, shape: tuple[int, int]) -> None:
         """See :class:`OdometryImage`."""
@@ -90,7 +102,9 @@ class StereoImage:
     right: np.ndarray
     focal_baseline: float
     stamp_ns: int
-    is_metric: ClassVar[bool] = True
+    has_depth: ClassVar[bool] = True
+    ruler: ClassVar[None] = None
+    scale_sigma: ClassVar[float] = 0.0
 
     def require_shape(self, shape: tuple[int, int]) -> None:
         """See :class:`OdometryImage`."""
@@ -118,12 +132,19 @@ class MonoImage:
     Attributes:
         gray: (H, W) uint8, as the camera gives it (distorted).
         stamp_ns: when it was taken.
+        ruler: what tells the scale, of the same kind for all images; ``None``: nothing does.
 
     """
 
     gray: np.ndarray
     stamp_ns: int
-    is_metric: ClassVar[bool] = False
+    ruler: Ruler | None = None
+    has_depth: ClassVar[bool] = False
+
+    @property
+    def scale_sigma(self) -> float:
+        """See :class:`OdometryImage`."""
+        return UNKNOWN_SCALE if self.ruler is None else self.ruler.sigma
 
     def require_shape(self, shape: tuple[int, int]) -> None:
         """See :class:`OdometryImage`."""

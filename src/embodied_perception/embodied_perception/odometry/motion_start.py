@@ -21,10 +21,10 @@ _LEAST_FOLLOWED, _LEAST_WIDE = 0.5, 0.5
 
 @dataclass(frozen=True, eq=False)
 class Start:
-    """How the camera moved from the first image, in units of how far the scene is.
+    """How the camera moved from the first image.
 
     Attributes:
-        second_from_first: the median depth of what both see is 1.
+        second_from_first: in metres.
         rows: (N,) features of the first image that agree.
         pixels: (N, 2) where they are now.
 
@@ -36,10 +36,21 @@ class Start:
 
 
 class MotionStart:
-    """Follows the features of a first image until their motion tells how the camera moved."""
+    """Follows the features of a first image until their motion tells how the camera moved.
 
-    def __init__(self, camera: Camera, config: OdometryConfig, first: Keyframe) -> None:
-        self._camera, self._config, self._first = camera, config, first
+    Without a ruler, metres are such that the scene is ``scene_m`` away.
+    """
+
+    def __init__(
+        self,
+        camera: Camera,
+        config: OdometryConfig,
+        image: OdometryImage,
+        first: Keyframe,
+        scene_m: float,
+    ) -> None:
+        self._camera, self._config = camera, config
+        self._image, self._first, self._scene_m = image, first, scene_m
         self._followed = first.pixels
 
     def look(self, image: OdometryImage) -> Start | str | None:
@@ -67,7 +78,11 @@ class MotionStart:
         needed = max(2 * config.min_inliers, _LEAST_WIDE * view.good.sum())
         if wide < needed:
             return f"{wide} features moved enough to see their depth, {needed:.0f} are needed"
+        unit_m: float | str = self._scene_m / float(np.median(view.points[view.good, 2]))
+        if image.ruler is not None:
+            unit_m = image.ruler.unit_m(self._image, image, view, self._camera)
+        if isinstance(unit_m, str):
+            return unit_m
         motion = view.second_from_first
-        scene = float(np.median(view.points[view.good, 2]))
         rows = np.flatnonzero(trusted)[view.good]
-        return Start(Transform(motion.rotation, motion.translation / scene), rows, pixels[rows])
+        return Start(Transform(motion.rotation, motion.translation * unit_m), rows, pixels[rows])

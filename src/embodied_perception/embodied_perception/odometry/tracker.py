@@ -85,7 +85,7 @@ class Tracker:
     none.
 
     Images without depth show nothing of known place at first: the tracker waits for :meth:`begin`.
-    Then ``scene_m`` is how far the scene is taken to be, which is all that gives a scale.
+    If they have no ruler either, ``scene_m`` is how far the scene is taken to be then.
     """
 
     def __init__(
@@ -106,7 +106,7 @@ class Tracker:
         self.velocity_covariance = np.eye(6)
         self.stamp_ns = image.stamp_ns
         self.scene_m = scene_m
-        self.is_metric = image.is_metric
+        self.scale_sigma = image.scale_sigma
         self._start: MotionStart | None = None
         self._keyframe_covariance = covariance
         self._landmarks_at_keyframe = 0
@@ -135,9 +135,7 @@ class Tracker:
         if start is None:
             self._start_at(image)
             return "the view changed before depth could be seen in it"
-        motion = start.second_from_first
-        motion = Transform(motion.rotation, motion.translation * self.scene_m)
-        self.camera_from_world = motion @ self.camera_from_world
+        self.camera_from_world = start.second_from_first @ self.camera_from_world
         self._add_keyframe(image, start.pixels, self._map.newest.names[start.rows])
         self._start = None
         return ""
@@ -287,7 +285,10 @@ class Tracker:
         self._map = LocalMap(self._camera, self._config)
         self._add_keyframe(image, np.zeros((0, 2), np.float32), np.zeros(0, np.int64))
         enough = self._landmarks_at_keyframe >= 2 * self._config.min_inliers
-        self._start = None if enough else MotionStart(self._camera, self._config, self._map.newest)
+        self._start = None
+        if not enough:
+            first = self._map.newest
+            self._start = MotionStart(self._camera, self._config, image, first, self.scene_m)
 
     def _add_keyframe(self, image: OdometryImage, pixels: np.ndarray, names: np.ndarray) -> None:
         """Keep an image: the features it shares with the one before, filled up with new ones."""

@@ -15,21 +15,21 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
+from scipy.optimize import least_squares
 
 from embodied_perception.geometry import Transform
-from embodied_perception.geometry.pose import OUTLIER_SIGMAS, Noise
-from embodied_perception.odometry.bundle_adjustment import Sightings, adjust
-from embodied_perception.odometry.landmarks import Landmarks
+from embodied_perception.geometry.pose import OUTLIER_SIGMAS
 from embodied_perception.odometry.triangulation import triangulate
 
 _CONFIDENCE = 0.999
 #: 95 % of a distance to a line, and between two points, in standard deviations.
 _LINE_SIGMAS, _POINT_SIGMAS = 1.96, 2.45
-#: Least share of the features that must lie in front of both cameras where both see them, before
-#: the motion is fitted to all of them, and then.
-_WORTH_A_TRY, _LEAST_SHARE = 0.3, 0.7
-#: Another motion is as good if it explains at least this share of what the best one does.
-_NEARLY = 0.8
+_CAUCHY_SIGMAS = 2.385
+_ALIKE = 0.01  # radians
+#: Least share of the features that must lie in front of both cameras where both see them.
+_LEAST_SHARE = 0.7
+#: By how much likelier (log) the best motion must be than another one.
+_DECIDED = 10.0
 #: Of a homography, in units of the distance to its plane: with less the camera only turned.
 _LEAST_TRANSLATION = 1e-6
 
@@ -42,12 +42,14 @@ class TwoView:
         second_from_first: the translation has the length 1.
         points: (N, 3) in the first camera's axes, NaN where they do not fit.
         angles: (N,) in radians, between both rays of a point.
+        loss: negative log-likelihood of all features, robust.
 
     """
 
     second_from_first: Transform
     points: np.ndarray
     angles: np.ndarray
+    loss: float
 
     @property
     def good(self) -> np.ndarray:
@@ -58,10 +60,9 @@ class TwoView:
 def possible_motions(
     first: np.ndarray, second: np.ndarray, K: np.ndarray, sigma_px: float
 ) -> list[TwoView]:
-    """Find the motions between two views that explain most features, or nearly as many.
+    """Find the motion between two views, or all that are about as likely.
 
-    None is returned where the views do not determine it: too little of what is seen agrees. A flat
-    scene may leave two.
+    There is none where too little of what is seen agrees. A flat scene may leave two.
 
     Args:
         first: (N, 2) undistorted pixels in the first view, N >= 8.
@@ -70,14 +71,24 @@ def possible_motions(
         sigma_px: standard deviation of where a feature of the first is found in the second.
 
     """
+    first, second = first.astype(np.float64), second.astype(np.float64)
     views = [
-        _refine(view, first, second, K, sigma_px)
-        for motion in _motions(first.astype(np.float64), second.astype(np.float64), K, sigma_px)
-        if (view := _reconstruct(motion, first, second, K, sigma_px)).good.mean() > _WORTH_A_TRY
+        _reconstruct(*_fit(motion, first, second, K, sigma_px), first, second, K, sigma_px)
+        for motion in _motions(first, second, K, sigma_px)
     ]
-    shares = [view.good.mean() for view in views]
-    least = max(_LEAST_SHARE, _NEARLY * max(shares, default=0.0))
-    return [view for view, share in zip(views, shares, strict=True) if share >= least]
+    views = [view for view in views if view.good.mean() > _LEAST_SHARE]
+    views.sort(key=lambda view: view.loss)
+    likely: list[TwoView] = []
+    for view in views:
+        if view.loss < views[0].loss + _DECIDED and not any(_same(view, each) for each in likely):
+            likely.append(view)
+    return likely
+
+
+def _same(one: TwoView, other: TwoView) -> bool:
+    """Whether two motions were fitted to become one."""
+    difference = one.second_from_first.matrix - other.second_from_first.matrix
+    return bool(np.abs(difference).max() < _ALIKE)
 
 
 def _motions(
@@ -118,11 +129,11 @@ def _gric(errors: np.ndarray, dimensions: int, parameters: int) -> float:
 
 
 def _off_lines(E: np.ndarray, first: np.ndarray, second: np.ndarray, K: np.ndarray) -> np.ndarray:
-    """How far (N,) features are from where they must lie in the second view, in pixels."""
+    """How far (N,) features are from where they must lie in the second view, in pixels, signed."""
     inverse = np.linalg.inv(K)
     lines = _homogeneous(first) @ (inverse.T @ E @ inverse).T
     off = np.sum(lines * _homogeneous(second), axis=1)
-    return np.abs(off) / np.linalg.norm(lines[:, :2], axis=1)
+    return off / np.linalg.norm(lines[:, :2], axis=1)
 
 
 def _off_points(H: np.ndarray, first: np.ndarray, second: np.ndarray) -> np.ndarray:
@@ -131,8 +142,29 @@ def _off_points(H: np.ndarray, first: np.ndarray, second: np.ndarray) -> np.ndar
     return np.linalg.norm(taken[:, :2] / taken[:, 2:] - second, axis=1)
 
 
+def _fit(
+    motion: Transform, first: np.ndarray, second: np.ndarray, K: np.ndarray, sigma_px: float
+) -> tuple[Transform, float]:
+    """Fit a motion, of length 1, to all features; RANSAC's comes from a few. Also its loss."""
+    sideways = np.linalg.svd(motion.translation[None])[2][1:]
+
+    def moved(step: np.ndarray) -> Transform:
+        turned = Transform.from_rotation_vector(step[:3], np.zeros(3)).rotation @ motion.rotation
+        direction = motion.translation + step[3:] @ sideways
+        return Transform(turned, direction / np.linalg.norm(direction))
+
+    def residuals(step: np.ndarray) -> np.ndarray:
+        there = moved(step)
+        E = _cross_matrix(there.translation) @ there.rotation
+        return _off_lines(E, first, second, K) / sigma_px
+
+    found = least_squares(residuals, np.zeros(5), loss="cauchy", f_scale=_CAUCHY_SIGMAS)
+    return moved(found.x), float(found.cost)
+
+
 def _reconstruct(
     second_from_first: Transform,
+    loss: float,
     first: np.ndarray,
     second: np.ndarray,
     K: np.ndarray,
@@ -152,28 +184,12 @@ def _reconstruct(
             projected = (there / there[:, 2:]) @ K.T
             fits &= np.linalg.norm(projected[:, :2] - seen, axis=1) < OUTLIER_SIGMAS * sigma_px
             fits &= there[:, 2] > 0
-    return TwoView(second_from_first, np.where(fits[:, None], points, np.nan), angles)
+    return TwoView(second_from_first, np.where(fits[:, None], points, np.nan), angles, loss)
 
 
-def _refine(
-    view: TwoView, first: np.ndarray, second: np.ndarray, K: np.ndarray, sigma_px: float
-) -> TwoView:
-    """Fit the motion to all features that agree with it; RANSAC's comes from a few."""
-    count = int(view.good.sum())
-    pixels = np.concatenate((first[view.good], second[view.good]))
-    (_, moved), _ = adjust(
-        [Transform.identity(), view.second_from_first],
-        Landmarks.fresh(np.arange(count), view.points[view.good]),
-        Sightings(
-            np.repeat((0, 1), count),
-            np.tile(np.arange(count), 2),
-            np.column_stack((pixels, np.full(2 * count, np.nan))),
-        ),
-        K,
-        Noise(sigma_px, 1.0),
-    )
-    moved = Transform(moved.rotation, moved.translation / np.linalg.norm(moved.translation))
-    return _reconstruct(moved, first, second, K, sigma_px)
+def _cross_matrix(vector: np.ndarray) -> np.ndarray:
+    x, y, z = vector
+    return np.array(((0.0, -z, y), (z, 0.0, -x), (-y, x, 0.0)))
 
 
 def _homogeneous(pixels: np.ndarray) -> np.ndarray:

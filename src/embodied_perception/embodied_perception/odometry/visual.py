@@ -20,7 +20,6 @@ _PATIENCE = 4
 #: The origin is exact by definition; but filters that fuse it divide by what we say: 0.1 mm.
 _ORIGIN_COVARIANCE = 1e-8 * np.eye(6)
 _WAITS = "waits for the camera to move sideways"
-_SCALE_UNKNOWN = "its scale is not known"
 
 
 class VisualOdometry:
@@ -78,7 +77,7 @@ class VisualOdometry:
 
     def _start(self, image: OdometryImage) -> Estimate:
         tracker = Tracker(self.camera, self.config, image, Transform.identity(), _ORIGIN_COVARIANCE)
-        if tracker.is_waiting and image.is_metric:
+        if tracker.is_waiting and image.has_depth:
             pixels = tracker.known_pixels
             features, needed = len(pixels), 2 * self.config.min_inliers
             reason = f"{features} features with depth, {needed} are needed to start"
@@ -96,9 +95,11 @@ class VisualOdometry:
             return self._untracked(image, state, f"{_WAITS}: {doubt}", tracker.keyframes[-1].pixels)
         if self._lost:
             self._lost = False
-            state, reason = TrackingState.RECOVERED, f"a new map; {_SCALE_UNKNOWN}"
+            state, reason = TrackingState.RECOVERED, "a new map"
         else:
-            state, reason = TrackingState.INIT, f"the camera moved; {_SCALE_UNKNOWN}"
+            state, reason = TrackingState.INIT, "the camera moved"
+        if image.ruler is None:
+            reason = f"{reason}; its scale is not known"
         return self._tracked(tracker, state, reason, tracker.known_pixels, None)
 
     def _follow(self, tracker: Tracker, match: Match) -> Estimate:
@@ -125,7 +126,7 @@ class VisualOdometry:
             image.gray, self.config.features, spacing_px=self.config.feature_spacing_px
         )
         enough = len(corners)
-        if image.is_metric:
+        if image.has_depth:
             depth_m = observe(self.camera, self._config, corners, image).depth_m
             enough = int(np.isfinite(depth_m).sum())
         if enough < 2 * self.config.min_inliers:
@@ -196,7 +197,7 @@ class VisualOdometry:
             inliers=inliers,
             keyframes=len(tracker.keyframes),
             rms_px=rms_px,
-            is_metric=tracker.is_metric,
+            scale_sigma=tracker.scale_sigma,
         )
 
     def _untracked(
@@ -215,5 +216,5 @@ class VisualOdometry:
             inliers=np.zeros(len(pixels), bool),
             keyframes=0 if self._tracker is None else len(self._tracker.keyframes),
             rms_px=float("nan"),
-            is_metric=image.is_metric,
+            scale_sigma=image.scale_sigma,
         )

@@ -12,8 +12,16 @@ import numpy as np
 from embodied_perception.camera import Camera, baseline_m
 from embodied_perception.frame import Frame
 from embodied_perception.geometry import Transform, TransformTree
-from embodied_perception.odometry import MonoImage, OdometryImage, RgbdImage, StereoImage
-from embodied_perception.stages.registration import Registrar
+from embodied_perception.odometry import (
+    CameraHeight,
+    KnownPlace,
+    MonoImage,
+    OdometryImage,
+    RgbdImage,
+    Ruler,
+    StereoImage,
+)
+from embodied_perception.stages.registration import Registrar, pose_in
 from embodied_perception.stages.stage import ImageInput
 
 
@@ -37,12 +45,26 @@ class Moment:
     picture: Callable[[], np.ndarray]
 
 
+@dataclass(frozen=True)
+class ScaleSource:
+    """What one camera alone may know its scale from.
+
+    Attributes:
+        base_frame: of the robot, whose z axis points up; empty: there is none.
+        camera_height_m: above the ground; 0: not known.
+        moving_in: frame in which something else measures the robot's motion; empty: nothing does.
+
+    """
+
+    base_frame: str
+    camera_height_m: float
+    moving_in: str
+
+
 class CameraSetup(Protocol):
     """One way to place cameras on a robot."""
 
     inputs: tuple[ImageInput, ...]
-
-    def __init__(self, transforms: TransformTree) -> None: ...
 
     def moment(self, **frames: Frame) -> Moment:
         """Prepare the images of one time; raises where they or TF do not allow it."""
@@ -68,15 +90,14 @@ class RgbdSetup:
 
 
 class StereoSetup:
-    """A pair, rectified here by R and P of its camera_info (REP-104)."""
+    """A pair, rectified here by R and P of its camera_info (REP-104); TF is not asked."""
 
     inputs: tuple[ImageInput, ...] = (
         ImageInput("left", "camera/left/image_raw", "camera/left/camera_info"),
         ImageInput("right", "camera/right/image_raw", "camera/right/camera_info"),
     )
 
-    def __init__(self, transforms: TransformTree) -> None:
-        del transforms  # R says how the rectified camera is turned, P where the right one is
+    def __init__(self) -> None:
         self._known: tuple[Camera, Camera, Camera, float] | None = None
 
     def moment(self, **frames: Frame) -> Moment:
@@ -108,18 +129,28 @@ class MonoSetup:
         ImageInput("image", "camera/image_raw", "camera/camera_info"),
     )
 
-    def __init__(self, transforms: TransformTree) -> None:
-        del transforms  # nothing to place beside it
+    def __init__(self, transforms: TransformTree, scale: ScaleSource) -> None:
+        self._transforms, self._scale = transforms, scale
 
     def moment(self, **frames: Frame) -> Moment:
         """See :class:`CameraSetup`."""
         frame = frames["image"]
-        image = MonoImage(frame.gray, frame.stamp_ns)
+        image = MonoImage(frame.gray, frame.stamp_ns, self._ruler(frame))
         return Moment(image, frame.camera, frame, Transform.identity(), lambda: frame.rgb)
 
+    def _ruler(self, frame: Frame) -> Ruler | None:
+        scale = self._scale
+        if scale.moving_in:
+            return KnownPlace(pose_in(scale.moving_in, frame, self._transforms).translation)
+        if scale.camera_height_m:
+            base_from_camera = pose_in(scale.base_frame, frame, self._transforms)
+            return CameraHeight(scale.camera_height_m, -base_from_camera.rotation[2])
+        return None
 
-SETUPS: dict[str, type[CameraSetup]] = {
-    "rgbd": RgbdSetup,
-    "stereo": StereoSetup,
+
+#: Each by its name as ``mode``.
+SETUPS: dict[str, Callable[[TransformTree, ScaleSource], CameraSetup]] = {
+    "rgbd": lambda transforms, _: RgbdSetup(transforms),
+    "stereo": lambda *_: StereoSetup(),
     "mono": MonoSetup,
 }

@@ -23,14 +23,14 @@ from tf2_msgs.msg import TFMessage
 
 from embodied_perception.camera import Camera
 from embodied_perception.config import Config, parameter
-from embodied_perception.errors import OdometryError
+from embodied_perception.errors import ConfigError, OdometryError
 from embodied_perception.features.words import Vocabulary
 from embodied_perception.frame import Frame
 from embodied_perception.geometry import Transform, TransformTree
 from embodied_perception.odometry import Estimate, OdometryConfig, TrackingState, VisualOdometry
 from embodied_perception.odometry.map_file import read_map, require_same_camera, write_map
 from embodied_perception.odometry.places import MapContents, PlaceMap
-from embodied_perception.stages.camera_setups import SETUPS, Moment, RgbdSetup
+from embodied_perception.stages.camera_setups import SETUPS, Moment, RgbdSetup, ScaleSource
 from embodied_perception.stages.messages import (
     header,
     odometry_message,
@@ -54,8 +54,6 @@ _LEVELS = {
     TrackingState.LOST: Status.ERROR,
     TrackingState.RECOVERED: Status.WARN,
 }
-#: A camera alone: true metres may be so many times what it says.
-_UNKNOWN_SCALE = 10.0
 _MAPS_NEED = "maps need `places` above 0, and a `mode` other than mono"
 _PATH_PERIOD_NS = 500_000_000
 _PATH_POSES = 2000
@@ -87,6 +85,21 @@ class OdometryStageConfig(OdometryConfig):
     publish_map_tf: bool = parameter(
         True, "publish map_frame -> odom_frame on /tf; false where something else localises"
     )
+    camera_height_m: float = parameter(
+        0.0,
+        "in mode mono, height of the camera above flat ground, from which the scale is taken where "
+        "the ground is seen; 0 is not known. base_frame must be level",
+        unit="m",
+        minimum=0.0,
+        maximum=100.0,
+        fixed=True,
+    )
+    scale_frame: str = parameter(
+        "",
+        "in mode mono, frame in which something else moves base_frame by TF, such as wheels: the "
+        "distance driven at the start gives the scale. Empty is none",
+        fixed=True,
+    )
     sync_tolerance_s: float = parameter(
         0.02,
         "images of both cameras further apart than this are not a pair",
@@ -95,6 +108,14 @@ class OdometryStageConfig(OdometryConfig):
         maximum=1.0,
         fixed=True,
     )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.camera_height_m and not self.base_frame:
+            raise ConfigError(
+                "camera_height_m: the height is above the ground that base_frame stands on, and "
+                "base_frame is empty; name the robot's frame"
+            )
 
 
 class OdometryStage(Stage):
@@ -126,7 +147,12 @@ class OdometryStage(Stage):
     def __init__(self, config: Config, transforms: TransformTree) -> None:
         super().__init__(config, transforms)
         self._odometry: VisualOdometry | None = None
-        self._setup = SETUPS[self.config.mode](transforms)
+        self._setup = SETUPS[self.config.mode](
+            transforms,
+            ScaleSource(
+                self.config.base_frame, self.config.camera_height_m, self.config.scale_frame
+            ),
+        )
         self.inputs = self._setup.inputs
         self._places: PlaceMap | None = None
         self._loaded: MapContents | None = None
@@ -285,7 +311,7 @@ class OdometryStage(Stage):
 
     def _learn_place(self, moment: Moment, estimate: Estimate) -> None:
         """Keep what is seen where it is new; correct the map where it was seen before."""
-        if not self.config.places or not moment.image.is_metric:
+        if not self.config.places or not moment.image.has_depth:
             return
         if self._places is None:
             self._places = self._map_for(moment.camera)
@@ -355,17 +381,15 @@ class OdometryStage(Stage):
         base_axes = base_from_camera.adjoint
         odom_axes = np.kron(np.eye(2), odom_from_base.rotation) @ base_axes
         covariance = odom_axes @ estimate.covariance @ odom_axes.T
-        if not estimate.is_metric:
-            moved_m = odom_from_base.translation - self._odom_from_start.translation
-            covariance[:3, :3] += _scale_covariance(moved_m)
+        moved_m = odom_from_base.translation - self._odom_from_start.translation
+        covariance[:3, :3] += _scale_covariance(moved_m, estimate.scale_sigma)
         odom = odometry_message(odom_from_base, frame, child, stamp_ns, covariance)
         velocity = base_axes @ estimate.velocity
         twist = odom.twist.twist
         twist.linear.x, twist.linear.y, twist.linear.z = velocity[:3].tolist()
         twist.angular.x, twist.angular.y, twist.angular.z = velocity[3:].tolist()
         twist_covariance = base_axes @ estimate.velocity_covariance @ base_axes.T
-        if not estimate.is_metric:
-            twist_covariance[:3, :3] += _scale_covariance(velocity[:3])
+        twist_covariance[:3, :3] += _scale_covariance(velocity[:3], estimate.scale_sigma)
         odom.twist.covariance = twist_covariance.ravel()
 
         results: dict[str, Any] = {"odom": odom}
@@ -399,9 +423,9 @@ def _path(request: MapFile.Request) -> FilePath:
     return FilePath(request.path).absolute()
 
 
-def _scale_covariance(metres: np.ndarray) -> np.ndarray:
-    """What (3,) metres may be off by where their unit is not known."""
-    return _UNKNOWN_SCALE**2 * np.outer(metres, metres)
+def _scale_covariance(metres: np.ndarray, sigma: float) -> np.ndarray:
+    """What (3,) metres may be off by where their unit may be off by a share."""
+    return sigma**2 * np.outer(metres, metres)
 
 
 def _status(estimate: Estimate) -> Status:
