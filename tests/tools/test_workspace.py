@@ -348,6 +348,42 @@ def test_an_interrupted_build_is_done_again(
     assert built[1:] == [["vision_msgs"], ["vision_msgs"]]
 
 
+def with_pip(layout: Layout, script: str) -> Path:
+    """A workspace whose pip is a script; returns the file where it notes its arguments."""
+    (layout.root / "pyproject.toml").write_text("[dependency-groups]\nmore = ['a']\npeers-x = []\n")
+    pip = layout.venv / "bin" / "pip"
+    pip.parent.mkdir(parents=True)
+    noted = layout.root / "noted"
+    pip.write_text(f'#!/bin/sh\necho "$*" >>{noted}\n{script}\n')
+    pip.chmod(0o755)
+    return noted
+
+
+def test_an_optional_group_is_installed_once_with_what_is_there(layout: Layout) -> None:
+    noted = with_pip(layout, "exit 0")
+    for _ in range(2):
+        setup.install_optional(layout, os.environ, "more", "more")
+    expected = "install --group library --group build --group test --group more\n"
+    assert noted.read_text() == expected
+    pyproject = layout.root / "pyproject.toml"
+    pyproject.write_text("[dependency-groups]\nmore = ['b']\n")
+    setup.install_optional(layout, os.environ, "more", "more")
+    assert noted.read_text() == 2 * expected
+
+
+def test_a_group_that_cannot_be_installed_is_an_error_but_peers_are_none(
+    layout: Layout, capsys: pytest.CaptureFixture[str]
+) -> None:
+    noted = with_pip(layout, "echo 'Could not fetch: Network is unreachable' >&2; exit 1")
+    for _ in range(2):
+        with pytest.raises(WorkspaceError, match="more: no network: pip cannot reach"):
+            setup.install_optional(layout, os.environ, "more", "more")
+    setup.install_peers(layout, os.environ, "x")
+    setup.install_peers(layout, os.environ, "without_peers")
+    assert noted.read_text().count("\n") == 3
+    assert "peers of x: no network" in capsys.readouterr().err
+
+
 def test_one_set_up_at_a_time(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     order: list[str] = []
 

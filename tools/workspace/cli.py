@@ -13,7 +13,7 @@ from typing import NoReturn
 
 from workspace.environment import SourcedRos, entry_point, quiet_domain_id
 from workspace.layout import Layout, WorkspaceError
-from workspace.setup import install_peers, set_up
+from workspace.setup import install_optional, install_peers, set_up
 
 HELP = """\
 usage: ./run COMMAND [ARGUMENT ...]
@@ -70,6 +70,7 @@ def run(layout: Layout, command: str, arguments: list[str]) -> int:
     if command == "setup":
         return 0
     if command == "test":
+        install_optional(layout, os.environ, "test-learned", "torch, for tests")
         env.setdefault("ROS_DOMAIN_ID", str(quiet_domain_id()))  # apart from other test runs
         env["ROS_PYTHON_CHECK_FIELDS"] = "1"
         return test(layout, arguments, env)

@@ -95,23 +95,28 @@ def install_packages(layout: Layout, environ: Mapping[str, str], ros: SourcedRos
         mend_build_machine_paths(layout.venv)
 
 
-def install_peers(layout: Layout, environ: Mapping[str, str], benchmark: str) -> None:
-    """Install what a benchmark compares with; without it, the benchmark runs all the same."""
-    group = f"peers-{benchmark}"
+def install_optional(layout: Layout, environ: Mapping[str, str], group: str, title: str) -> None:
+    """Install a dependency group that only some commands need; nothing where it is there."""
     groups = dependency_groups(layout.root / "pyproject.toml")
     with locked(layout.state / "lock"):
         done = Done(layout.state / "fingerprints.json")
         digest = fingerprint(groups, done.get("packages") or "")
         if f"\n{group} =" not in groups or done.get(group) == digest:
             return
-        try:
-            with Step(f"peers of {benchmark}", layout.log / f"{group}.log") as step:
-                pip = layout.venv / "bin" / "pip"
-                step.command([pip, "install", "--group", group], environ, layout.root)
-        except WorkspaceError as error:
-            sys.stderr.write(f"{error}\nwithout peers, then\n")
-            return
+        with Step(title, layout.log / f"{group}.log") as step:
+            # Together with what is there already, so that pip breaks none of that.
+            options = [option for each in (*GROUPS, group) for option in ("--group", each)]
+            pip = layout.venv / "bin" / "pip"
+            step.command([pip, "install", *options], environ, layout.root)
         done.set(group, digest)
+
+
+def install_peers(layout: Layout, environ: Mapping[str, str], benchmark: str) -> None:
+    """Install what a benchmark compares with; without it, the benchmark runs all the same."""
+    try:
+        install_optional(layout, environ, f"peers-{benchmark}", f"peers of {benchmark}")
+    except WorkspaceError as error:
+        sys.stderr.write(f"{error}\nwithout peers, then\n")
 
 
 def mend_build_machine_paths(prefix: Path) -> None:
