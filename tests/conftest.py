@@ -1,8 +1,9 @@
-"""A video of known pictures, for all who decode it."""
+"""What several folders of tests need: a video of known pictures, and tiny networks."""
 
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cache
+from pathlib import Path
 
 import av
 import cv2
@@ -61,3 +62,74 @@ def make_video():
         return encode_video(encoder, b_frames, count)
 
     return make
+
+
+@pytest.fixture(scope="session")
+def make_superpoint():
+    """Write a small SuperPoint with random weights into a folder, and return transformers' own."""
+    torch, transformers = import_learned()
+
+    def make(folder: Path, **config):
+        torch.manual_seed(0)
+        network = transformers.SuperPointForKeypointDetection(
+            transformers.SuperPointConfig(**superpoint_config(), **config)
+        )
+        spread_descriptors(torch, network)
+        network.save_pretrained(folder)
+        return network.eval()
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def make_lightglue():
+    """Write a small LightGlue and its SuperPoint into a folder, and return transformers' own.
+
+    It matches what is alike, which random weights alone would not. ``sureness`` makes it stop
+    after fewer layers.
+    """
+    torch, transformers = import_learned()
+
+    def make(folder: Path, sureness=0.0, detector=None, **config):
+        torch.manual_seed(0)
+        own = transformers.SuperPointConfig(**superpoint_config(), **(detector or {}))
+        usual = {
+            "descriptor_dim": 32, "num_hidden_layers": 3, "num_attention_heads": 2,
+            "initializer_range": 0.03, "filter_threshold": 0.05,
+        }  # fmt: skip
+        network = transformers.LightGlueForKeypointMatching(
+            transformers.LightGlueConfig(keypoint_detector_config=own, **(usual | config))
+        )
+        spread_descriptors(torch, network.keypoint_detector)
+        with torch.no_grad():
+            for layer in network.match_assignment_layers:
+                layer.final_projection.weight.copy_(10 * torch.eye(32))
+                layer.matchability.weight.normal_(0, 1)
+                layer.matchability.bias.fill_(2)
+            for layer in network.token_confidence:
+                layer.token.weight.normal_(0, 3)
+                layer.token.bias.fill_(sureness)
+        network.save_pretrained(folder)
+        return network.eval()
+
+    return make
+
+
+def import_learned():
+    why = "learned features need the group: pip install --group learned"
+    return pytest.importorskip("torch", reason=why), pytest.importorskip("transformers", reason=why)
+
+
+def superpoint_config():
+    return {
+        "encoder_hidden_sizes": [8, 8, 16, 16], "decoder_hidden_size": 32,
+        "descriptor_decoder_dim": 32, "initializer_range": 0.3,
+    }  # fmt: skip
+
+
+def spread_descriptors(torch, network):
+    """Take the common part out of random descriptors: they would all point the same way."""
+    with torch.no_grad():
+        decoder = network.descriptor_decoder
+        for layer in (decoder.conv_descriptor_a, decoder.conv_descriptor_b):
+            layer.weight -= layer.weight.mean((1, 2, 3), keepdim=True)

@@ -29,6 +29,33 @@ def test_a_bag_is_compared(tmp_path, capsys):
         assert Image.open(out / picture).width > 500
 
 
+def test_learned_kinds_stand_beside_the_others(tmp_path, capsys, make_superpoint, make_lightglue):
+    make_superpoint(tmp_path / "superpoint")
+    make_lightglue(tmp_path / "lightglue")
+    words = ["--topic", COLOR, "--images", "1", "--views", "2", "--kinds", "orb"]
+    words += ["--superpoint", str(tmp_path / "superpoint"), "-o", str(tmp_path / "out")]
+    words += ["--lightglue", str(tmp_path / "lightglue")]
+    assert main(["features", str(DEMO), *words]) == 0
+    assert "superpoint+lightglue runs on" in capsys.readouterr().err
+    figures = json.loads((tmp_path / "out" / "features.json").read_text())
+    assert list(figures) == ["orb+orb", "superpoint", "superpoint+lightglue"]
+    assert all(0 < each["repeatability"] <= 1 for each in figures.values())
+    assert all(0 < each["match_ms"] < each["ms"] * 1e3 for each in figures.values())
+    page = (tmp_path / "out" / "index.html").read_text()
+    assert 'src="superpoint+lightglue.jpg"' in page
+    assert Image.open(tmp_path / "out" / "superpoint.jpg").width > 500
+
+
+@pytest.mark.parametrize("option", ["--superpoint", "--lightglue"])
+def test_a_folder_without_a_checkpoint_is_refused(tmp_path, capsys, option):
+    out = tmp_path / "out"
+    assert (
+        main(["features", str(DEMO), "--topic", COLOR, option, str(tmp_path), "-o", str(out)]) == 2
+    )
+    assert f"{tmp_path} has no config.json" in capsys.readouterr().err
+    assert not out.exists()
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from embodied_perception.evaluation.feature_plots import draw_matches, plot_scores
-from embodied_perception.evaluation.features import compare, warps
+from embodied_perception.evaluation.features import Kind, compare, warps
 from embodied_perception.features.extraction import Extractor, Features
 
 
@@ -38,8 +38,6 @@ def test_views_get_harder_and_are_the_same_every_time(gray):
 class Oracle:
     """Sees the same grid in every view, moved as the view is, off by half a pixel."""
 
-    name = "oracle"
-
     def __init__(self, gray, wrong):
         self.motions = iter([np.eye(3), *(warp.homography for warp in warps(gray, 2, 0))])
         self.wrong = wrong
@@ -52,13 +50,16 @@ class Oracle:
         off = 0.5 if self.seen else 0.0
         self.seen = True
         one = np.ones(len(pixels), np.float32)
-        return Features((pixels + np.array([off, 0])).astype(np.float32), one, one, one, words)
+        return Features(
+            (pixels + np.array([off, 0])).astype(np.float32), one, one, one, words, (320, 240)
+        )
 
     seen = False
 
 
 def test_scores_are_those_of_an_oracle(gray):
-    ((scores, examples),) = compare([Oracle(gray, wrong=8)], [gray], views=2)
+    oracle = Kind("oracle", Oracle(gray, wrong=8).extract)
+    ((scores, examples),) = compare([oracle], [gray], views=2)
     figures = scores.figures()
     assert figures["repeatability"] == 1.0
     assert figures["error_px"] == pytest.approx(0.5, abs=0.01)
@@ -69,19 +70,32 @@ def test_scores_are_those_of_an_oracle(gray):
 
 
 def test_all_kinds_are_scored_and_drawn(gray, tmp_path):
-    kinds = [Extractor("orb"), Extractor("shi_tomasi")]
+    kinds = [Kind(name, Extractor(name).extract) for name in ("orb", "shi_tomasi")]
     results = list(compare(kinds, [gray], views=2, count=150))
     figures = {scores.name: scores.figures() for scores, _ in results}
     for values in figures.values():
         assert 0.2 < values["repeatability"] <= 1
         assert values["matching_score"] <= values["repeatability"]
         assert values["ms"] > 0
+        assert values["match_ms"] > 0
     for _, examples in results:
         assert draw_matches(examples[0]).shape == (375, 1000, 3)
     plot_scores(figures, tmp_path / "scores.png")
     assert cv2.imread(str(tmp_path / "scores.png")).std() > 5
 
 
+def test_a_kind_matches_in_its_own_way(gray):
+    def crossed(first, _second):
+        return np.column_stack([np.arange(len(first)), np.arange(len(first))[::-1]])
+
+    kind = Kind("crossed", Oracle(gray, wrong=0).extract, crossed)
+    ((scores, examples),) = compare([kind], [gray], views=2)
+    assert scores.figures()["repeatability"] == 1.0
+    assert scores.figures()["precision"] < 0.1
+    assert len(examples) == 2
+
+
 def test_where_nothing_is_there_is_no_score():
-    ((scores, _),) = compare([Extractor("orb")], [np.full((240, 320), 9, np.uint8)], views=1)
+    orb = Kind("orb", Extractor("orb").extract)
+    ((scores, _),) = compare([orb], [np.full((240, 320), 9, np.uint8)], views=1)
     assert np.isnan(scores.figures()["repeatability"])

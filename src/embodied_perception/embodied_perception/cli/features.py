@@ -17,9 +17,10 @@ from embodied_perception.cli.calibrate.images import open_images
 from embodied_perception.cli.problems import show_problems
 from embodied_perception.errors import ConfigError, FeatureError
 from embodied_perception.evaluation.feature_plots import draw_matches, plot_scores
-from embodied_perception.evaluation.features import compare
+from embodied_perception.evaluation.features import Kind, compare
 from embodied_perception.evaluation.page import Illustration, write_page, write_picture
 from embodied_perception.features.extraction import DESCRIPTORS, DETECTORS, Extractor
+from embodied_perception.features.learned import LightGlue, SuperPoint
 
 SUMMARY = "compare kinds of features on your images: found again, matched, exact, fast"
 
@@ -31,6 +32,7 @@ _COLUMNS = {
     "precision": ("of matches, right", ".0%"),
     "error_px": ("off by [px]", ".2f"),
     "ms": ("time [ms]", ".1f"),
+    "match_ms": ("matching [ms]", ".1f"),
 }
 
 _EPILOG = f"""\
@@ -41,16 +43,22 @@ and noisy, so that it is known where every feature must be found again.
   matched rightly    share of features whose descriptor leads to the right place there
   of matches, right  share of matches that are not wrong
   off by             how exactly the right ones are placed
+  time               to find and describe the features of an image
+  matching           of two images, without that
 
 A kind is DETECTOR or DETECTOR+DESCRIPTOR.
   detectors    {", ".join(DETECTORS)}
   descriptors  {", ".join(DESCRIPTORS)}
+
+Learned kinds come from folders with a checkpoint of transformers: config.json, model.safetensors,
+and preprocessor_config.json. LightGlue's also holds the SuperPoint that it was trained with.
 
 SOURCE is a folder of photos, a video, a bag, or /dev/videoN.
 
 Examples:
   perception features photos/ -o report
   perception features drive.mcap --topic /left/image_raw --kinds orb sift akaze+sift
+  perception features photos/ --superpoint superpoint/ --lightglue lightglue_superpoint/
 """
 
 
@@ -62,6 +70,15 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--topic", help="of the bag")
     parser.add_argument(
         "--kinds", nargs="+", default=_USUAL, metavar="KIND", help=f"default: {' '.join(_USUAL)}"
+    )
+    parser.add_argument(
+        "--superpoint", type=Path, metavar="FOLDER", help="also SuperPoint, from this checkpoint"
+    )
+    parser.add_argument(
+        "--lightglue",
+        type=Path,
+        metavar="FOLDER",
+        help="also LightGlue, with its own SuperPoint, from this checkpoint",
     )
     parser.add_argument(
         "--images", type=int, default=5, help="so many, spread over all; default: %(default)s"
@@ -87,12 +104,13 @@ def run(arguments: argparse.Namespace) -> int:
         if getattr(arguments, name) < 1:
             raise ConfigError(f"--{name}: got {getattr(arguments, name)}, expected 1 or more")
     extractors = [Extractor(name) for name in arguments.kinds]
+    kinds = [Kind(each.name, each.extract) for each in extractors]
+    kinds += _learned(arguments.superpoint, arguments.lightglue, console)
     images = _images(arguments.source, arguments.topic, arguments.images, console)
     figures: dict[str, dict[str, float]] = {}
     examples = []
-    work = compare(extractors, images, arguments.views, arguments.count)
-    total = len(extractors)
-    for scores, pairs in track(work, "kinds", total, console=console, transient=True):
+    work = compare(kinds, images, arguments.views, arguments.count)
+    for scores, pairs in track(work, "kinds", len(kinds), console=console, transient=True):
         figures[scores.name] = scores.figures()
         examples.append(pairs[len(pairs) // 2])
     Console().print(_table(figures))
@@ -120,6 +138,20 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _learned(superpoint: Path | None, lightglue: Path | None, console: Console) -> list[Kind]:
+    """The kinds that come from checkpoints; says what they run on."""
+    kinds = []
+    if superpoint is not None:
+        detector = SuperPoint.load(superpoint)
+        kinds.append(Kind(detector.name, detector.extract))
+        console.print(f"{detector.name} runs on {detector.device}")
+    if lightglue is not None:
+        matcher = LightGlue(lightglue)
+        kinds.append(Kind(matcher.name, matcher.superpoint.extract, matcher.match))
+        console.print(f"{matcher.name} runs on {matcher.superpoint.device}")
+    return kinds
+
+
 def _images(source: Path, topic: str | None, count: int, console: Console) -> list[np.ndarray]:
     """Some images (H, W) uint8, spread over the source."""
     topics = [topic] if topic else []
@@ -138,7 +170,9 @@ def _table(figures: dict[str, dict[str, float]]) -> Table:
     for label, _ in _COLUMNS.values():
         table.add_column(label, justify="right")
     best = {key: max(each[key] for each in figures.values()) for key in _COLUMNS}
-    best |= {key: min(each[key] for each in figures.values()) for key in ("error_px", "ms")}
+    best |= {
+        key: min(each[key] for each in figures.values()) for key in ("error_px", "ms", "match_ms")
+    }
     for name, values in figures.items():
         cells = []
         for key, (_, form) in _COLUMNS.items():

@@ -10,18 +10,34 @@ PAMI 2005.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import cv2
 import numpy as np
 from scipy.spatial import cKDTree
 
-from embodied_perception.features.extraction import Extractor, Features
+from embodied_perception.features.extraction import Features
 from embodied_perception.features.matching import match_features
 
 _NEAR_PX = 3.0  # from where it must be: found again, and matched rightly
 _MARGIN_PX = 20.0  # features nearer to the border may be out of the other image
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What is compared.
+
+    Attributes:
+        name: of the kind.
+        extract: finds at most so many features in an image (H, W) uint8.
+        match: pairs the features of two images, as (M, 2) indices.
+
+    """
+
+    name: str
+    extract: Callable[[np.ndarray, int], Features]
+    match: Callable[[Features, Features], np.ndarray] = match_features
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,6 +73,7 @@ class Scores:
         precision: share of matches that are right.
         errors_px: median distance of right matches from where they must be.
         ms: to extract one image.
+        match_ms: to match two.
 
     """
 
@@ -67,6 +84,7 @@ class Scores:
     precision: list[float] = field(default_factory=list)
     errors_px: list[float] = field(default_factory=list)
     ms: list[float] = field(default_factory=list)
+    match_ms: list[float] = field(default_factory=list)
 
     def figures(self) -> dict[str, float]:
         """Means over all pairs; of times the median."""
@@ -77,6 +95,7 @@ class Scores:
             "precision": _mean(self.precision),
             "error_px": _mean(self.errors_px),
             "ms": float(np.median(self.ms)),
+            "match_ms": float(np.median(self.match_ms)),
         }
 
 
@@ -114,7 +133,7 @@ def warps(gray: np.ndarray, count: int, seed: int) -> Iterator[Warp]:
 
 
 def compare(
-    extractors: Sequence[Extractor],
+    kinds: Sequence[Kind],
     images: Sequence[np.ndarray],
     views: int = 4,
     count: int = 500,
@@ -123,7 +142,7 @@ def compare(
     """Yield for each kind its scores, and the pairs of the first image as examples.
 
     Args:
-        extractors: the kinds.
+        kinds: how features are found, described and matched.
         images: (H, W) uint8 each.
         views: of each image.
         count: features of an image, at most.
@@ -131,35 +150,37 @@ def compare(
 
     """
     pairs = [(gray, list(warps(gray, views, seed + place))) for place, gray in enumerate(images)]
-    for extractor in extractors:
-        scores = Scores(extractor.name)
+    for kind in kinds:
+        scores = Scores(kind.name)
         examples: list[Example] = []
         for gray, seen in pairs:
-            first = _timed(extractor, gray, count, scores)
+            first = _timed(kind, gray, count, scores)
             for warp in seen:
-                second = _timed(extractor, warp.image, count, scores)
-                example = _score(first, second, gray, warp, scores)
+                second = _timed(kind, warp.image, count, scores)
+                example = _score(kind, first, second, gray, warp, scores)
                 if gray is images[0]:
                     examples.append(example)
         yield scores, examples
 
 
-def _timed(extractor: Extractor, gray: np.ndarray, count: int, scores: Scores) -> Features:
+def _timed(kind: Kind, gray: np.ndarray, count: int, scores: Scores) -> Features:
     start = time.perf_counter()
-    features = extractor.extract(gray, count)
+    features = kind.extract(gray, count)
     scores.ms.append((time.perf_counter() - start) * 1e3)
     scores.counts.append(len(features))
     return features
 
 
 def _score(
-    first: Features, second: Features, gray: np.ndarray, warp: Warp, scores: Scores
+    kind: Kind, first: Features, second: Features, gray: np.ndarray, warp: Warp, scores: Scores
 ) -> Example:
     expected = warp.moved(first.pixels)
     size = np.array(gray.shape[::-1])
     common = np.all((expected > _MARGIN_PX) & (expected < size - _MARGIN_PX), axis=1)
     first, expected = first.only(common), expected[common]
-    pairs = match_features(first, second)
+    start = time.perf_counter()
+    pairs = kind.match(first, second)
+    scores.match_ms.append((time.perf_counter() - start) * 1e3)
     errors = np.linalg.norm(second.pixels[pairs[:, 1]] - expected[pairs[:, 0]], axis=1)
     right = errors < _NEAR_PX
     if len(first) and len(second):

@@ -32,6 +32,7 @@ class Features:
         angles: (N,) float32 degrees, of the patch; 0 where the kind knows none.
         responses: (N,) float32, how strong; comparable within one image.
         descriptors: (N, D) uint8 bits (compared by Hamming distance) or float32 (by Euclidean).
+        resolution_wh: width and height of the image.
 
     """
 
@@ -40,6 +41,7 @@ class Features:
     angles: np.ndarray
     responses: np.ndarray
     descriptors: np.ndarray
+    resolution_wh: tuple[int, int]
 
     def __len__(self) -> int:
         return len(self.pixels)
@@ -57,6 +59,7 @@ class Features:
             self.angles[chosen],
             self.responses[chosen],
             self.descriptors[chosen],
+            self.resolution_wh,
         )
 
 
@@ -145,6 +148,7 @@ class Extractor:
             np.array([max(point.angle, 0.0) for point in points], np.float32),
             np.array([point.response for point in points], np.float32),
             descriptors,
+            (width, height),
         )
 
 
