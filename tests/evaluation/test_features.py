@@ -77,7 +77,6 @@ def test_all_kinds_are_scored_and_drawn(gray, tmp_path):
         assert 0.2 < values["repeatability"] <= 1
         assert values["matching_score"] <= values["repeatability"]
         assert values["ms"] > 0
-        assert values["match_ms"] > 0
     for _, examples in results:
         assert draw_matches(examples[0]).shape == (375, 1000, 3)
     plot_scores(figures, tmp_path / "scores.png")

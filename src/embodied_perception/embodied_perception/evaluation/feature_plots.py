@@ -20,7 +20,6 @@ _SHOWN = {
     "precision": "of matches, right",
     "error_px": "off by [px]",
     "ms": "time [ms]",
-    "match_ms": "matching [ms]",
 }
 
 
@@ -44,7 +43,7 @@ def draw_matches(example: Example) -> np.ndarray:
 def plot_scores(figures: Mapping[str, Mapping[str, float]], path: Path) -> None:
     """Write a picture: all measures of all kinds (kind to measure to value) as bars."""
     names = list(figures)
-    figure = Figure(figsize=(15, 0.42 * len(names) + 1.4), layout="constrained")
+    figure = Figure(figsize=(13, 0.42 * len(names) + 1.4), layout="constrained")
     FigureCanvasAgg(figure)
     for axes, (key, label) in zip(figure.subplots(1, len(_SHOWN)), _SHOWN.items(), strict=True):
         values = [figures[name][key] for name in names]

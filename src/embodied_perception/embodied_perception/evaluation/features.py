@@ -72,8 +72,7 @@ class Scores:
         matching: share of features that are matched rightly.
         precision: share of matches that are right.
         errors_px: median distance of right matches from where they must be.
-        ms: to extract one image.
-        match_ms: to match two.
+        ms: to find, describe and match the features of one more image.
 
     """
 
@@ -84,7 +83,6 @@ class Scores:
     precision: list[float] = field(default_factory=list)
     errors_px: list[float] = field(default_factory=list)
     ms: list[float] = field(default_factory=list)
-    match_ms: list[float] = field(default_factory=list)
 
     def figures(self) -> dict[str, float]:
         """Means over all pairs; of times the median."""
@@ -95,7 +93,6 @@ class Scores:
             "precision": _mean(self.precision),
             "error_px": _mean(self.errors_px),
             "ms": float(np.median(self.ms)),
-            "match_ms": float(np.median(self.match_ms)),
         }
 
 
@@ -154,33 +151,27 @@ def compare(
         scores = Scores(kind.name)
         examples: list[Example] = []
         for gray, seen in pairs:
-            first = _timed(kind, gray, count, scores)
+            first = kind.extract(gray, count)
+            scores.counts.append(len(first))
             for warp in seen:
-                second = _timed(kind, warp.image, count, scores)
-                example = _score(kind, first, second, gray, warp, scores)
+                example = _score(kind, first, gray, warp, count, scores)
                 if gray is images[0]:
                     examples.append(example)
         yield scores, examples
 
 
-def _timed(kind: Kind, gray: np.ndarray, count: int, scores: Scores) -> Features:
-    start = time.perf_counter()
-    features = kind.extract(gray, count)
-    scores.ms.append((time.perf_counter() - start) * 1e3)
-    scores.counts.append(len(features))
-    return features
-
-
 def _score(
-    kind: Kind, first: Features, second: Features, gray: np.ndarray, warp: Warp, scores: Scores
+    kind: Kind, first: Features, gray: np.ndarray, warp: Warp, count: int, scores: Scores
 ) -> Example:
     expected = warp.moved(first.pixels)
     size = np.array(gray.shape[::-1])
     common = np.all((expected > _MARGIN_PX) & (expected < size - _MARGIN_PX), axis=1)
     first, expected = first.only(common), expected[common]
     start = time.perf_counter()
+    second = kind.extract(warp.image, count)
     pairs = kind.match(first, second)
-    scores.match_ms.append((time.perf_counter() - start) * 1e3)
+    scores.ms.append((time.perf_counter() - start) * 1e3)
+    scores.counts.append(len(second))
     errors = np.linalg.norm(second.pixels[pairs[:, 1]] - expected[pairs[:, 0]], axis=1)
     right = errors < _NEAR_PX
     if len(first) and len(second):

@@ -131,7 +131,7 @@ def _libraries() -> tuple[ModuleType, ModuleType]:
     except ImportError as error:
         raise FeatureError(
             f"learned features need PyTorch and transformers ({error}): "
-            "pip install 'torch>=2.4' 'transformers>=5' safetensors"
+            "pip install 'torch>=2.6' 'transformers>=5' safetensors"
         ) from error
     return torch, transformers
 

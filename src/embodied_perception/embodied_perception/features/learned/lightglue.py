@@ -32,7 +32,7 @@ class LightGlue:
 
     """
 
-    name = "superpoint+lightglue"
+    name = "lightglue"
 
     def __init__(self, folder: Path) -> None:
         network = load_network(folder, "lightglue")
