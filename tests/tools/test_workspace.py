@@ -138,7 +138,7 @@ def test_little_disk(layout: Layout, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(checks, "has_ensurepip", lambda: True)
     monkeypatch.setattr(checks, "has_headers", lambda: True)
     monkeypatch.setattr(checks.shutil, "disk_usage", lambda _: usage)
-    with pytest.raises(WorkspaceError, match=r"has 0\.5 GiB free, the set-up needs 2 GiB"):
+    with pytest.raises(WorkspaceError, match=r"has 0\.5 GiB free, the set-up needs 3 GiB"):
         checks.check_machine(layout, None)
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from workspace.environment import SourcedRos
 from workspace.layout import Layout, WorkspaceError
 
-NEEDED_BYTES = 2 * 1024**3
+NEEDED_BYTES = 3 * 1024**3
 
 
 def check_machine(layout: Layout, ros: SourcedRos | None) -> None:

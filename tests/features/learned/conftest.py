@@ -22,6 +22,18 @@ def picture():
     return make
 
 
+@pytest.fixture(scope="session")
+def processor_class():
+    """transformers' own image processor of a name, of those that do without torchvision."""
+    transformers = pytest.importorskip("transformers")
+    pytest.importorskip("torch")
+
+    def find(name):
+        return getattr(transformers, f"{name}Pil", None) or getattr(transformers, name)
+
+    return find
+
+
 @pytest.fixture
 def write_preprocessor():
     """Write a preprocessor_config.json that resizes to SIZE, but for what is given."""

@@ -25,11 +25,17 @@ def shifted(gray):
     return moved
 
 
-def theirs(network, folder, images):
-    """Pixels in both images and scores of what transformers' own processor and model match."""
+@pytest.fixture
+def processor(tmp_path, write_preprocessor, processor_class):
+    write_preprocessor(tmp_path)
+    return processor_class("LightGlueImageProcessor").from_pretrained(tmp_path)
+
+
+def theirs(network, processor, images):
+    """Pixels (N, 4) in both images of what transformers' own processor and model match, the surest
+    first, and through how many layers features have gone.
+    """
     torch = pytest.importorskip("torch")
-    processing = pytest.importorskip("transformers.models.lightglue.image_processing_pil_lightglue")
-    processor = processing.LightGlueImageProcessorPil.from_pretrained(folder)
     pair = processor([np.dstack([each] * 3) for each in images], return_tensors="pt")
     with torch.no_grad():
         output = network(**pair)
@@ -43,12 +49,11 @@ def theirs(network, folder, images):
 @pytest.mark.parametrize("sureness", [-5.0, 0.0, 5.0])
 @pytest.mark.parametrize("shape", [(72, 88), (216, 176)])
 def test_matches_are_those_of_transformers(
-    tmp_path, make_lightglue, write_preprocessor, picture, shape, sureness
+    tmp_path, make_lightglue, processor, picture, shape, sureness
 ):
     network = make_lightglue(tmp_path, sureness)
-    write_preprocessor(tmp_path)
     images = [picture(*shape), shifted(picture(*shape))]
-    expected, _ = theirs(network, tmp_path, images)
+    expected, _ = theirs(network, processor, images)
     lightglue = LightGlue(tmp_path)
     first, second = (lightglue.superpoint.extract(each, ALL) for each in images)
     pairs = lightglue.match(first, second)
@@ -61,13 +66,12 @@ def test_matches_are_those_of_transformers(
 
 
 def test_it_stops_early_and_leaves_features_out_when_it_is_sure(
-    tmp_path, make_lightglue, write_preprocessor, picture
+    tmp_path, make_lightglue, processor, picture
 ):
     """Or the test above would not see either."""
-    write_preprocessor(tmp_path)
     images = [picture(72, 88), shifted(picture(72, 88))]
     unsure, sure = (
-        theirs(make_lightglue(tmp_path, each), tmp_path, images)[1] for each in (0.0, 5.0)
+        theirs(make_lightglue(tmp_path, each), processor, images)[1] for each in (0.0, 5.0)
     )
     assert unsure == [1, 3]  # layers that features have gone through, all three at the most
     assert sure == [1, 2]

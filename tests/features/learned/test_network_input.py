@@ -25,11 +25,8 @@ SIZES = st.tuples(SIDES, SIDES)
         {"rescale_factor": 0.01, "do_resize": False},
     ],
 )
-def test_pixels_are_those_of_transformers(tmp_path, picture, values):
-    processing = pytest.importorskip(
-        "transformers.models.superpoint.image_processing_pil_superpoint"
-    )
-    processor = processing.SuperPointImageProcessorPil(**values)
+def test_pixels_are_those_of_transformers(tmp_path, picture, processor_class, values):
+    processor = processor_class("SuperPointImageProcessor")(**values)
     processor.save_pretrained(tmp_path)
     gray = picture(90, 70)
     theirs = processor(np.dstack([gray] * 3), return_tensors="np").pixel_values[0, 0]

@@ -23,12 +23,13 @@ def folder(tmp_path, make_superpoint, write_preprocessor):
     return tmp_path
 
 
-def theirs(torch, network, folder, gray):
+@pytest.fixture(scope="module")
+def processor(processor_class):
+    return processor_class("SuperPointImageProcessor")
+
+
+def theirs(torch, network, processor, gray):
     """Pixels before and after rounding, scores and descriptors; the surest first."""
-    processing = pytest.importorskip(
-        "transformers.models.superpoint.image_processing_pil_superpoint"
-    )
-    processor = processing.SuperPointImageProcessorPil.from_pretrained(folder)
     with torch.no_grad():
         output = network(**processor(np.dstack([gray] * 3), return_tensors="pt"))
     (found,) = processor.post_process_keypoint_detection(output, [gray.shape])
@@ -49,12 +50,14 @@ def theirs(torch, network, folder, gray):
     ],
 )
 def test_features_are_those_of_transformers(
-    torch, tmp_path, make_superpoint, write_preprocessor, picture, shape, resize
+    torch, tmp_path, make_superpoint, write_preprocessor, processor, picture, shape, resize
 ):
     network = make_superpoint(tmp_path)
     write_preprocessor(tmp_path, do_resize=resize)
     gray = picture(*shape)
-    exact, whole, scores, descriptors = theirs(torch, network, tmp_path, gray)
+    exact, whole, scores, descriptors = theirs(
+        torch, network, processor.from_pretrained(tmp_path), gray
+    )
     ours = SuperPoint.load(tmp_path).extract(gray, ALL)
     assert len(ours) == len(scores) > 20
     # transformers multiplies coordinates; that takes the corner of a pixel for its middle.
@@ -68,16 +71,12 @@ def test_features_are_those_of_transformers(
 
 
 def test_without_a_preprocessor_config_it_is_transformers_usual_one(
-    torch, tmp_path, make_superpoint, picture
+    torch, tmp_path, make_superpoint, processor, picture
 ):
     network = make_superpoint(tmp_path)
-    processing = pytest.importorskip(
-        "transformers.models.superpoint.image_processing_pil_superpoint"
-    )
     gray = picture(100, 130)
     ours = SuperPoint.load(tmp_path).extract(gray, ALL)
-    processing.SuperPointImageProcessorPil().save_pretrained(tmp_path)
-    exact, _, _, descriptors = theirs(torch, network, tmp_path, gray)
+    exact, _, _, descriptors = theirs(torch, network, processor(), gray)
     assert len(ours) > 100
     np.testing.assert_allclose(
         ours.pixels - (np.array([130 / 640, 100 / 480]) - 1) / 2, exact, atol=1e-3

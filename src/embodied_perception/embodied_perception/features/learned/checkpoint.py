@@ -130,8 +130,8 @@ def _libraries() -> tuple[ModuleType, ModuleType]:
         import transformers
     except ImportError as error:
         raise FeatureError(
-            f"learned features need PyTorch and transformers ({error}): "
-            "pip install 'torch>=2.6' 'transformers>=5' safetensors"
+            f"learned features need PyTorch and transformers ({error}): pip install 'torch>=2.6' "
+            "'transformers>=5' safetensors, or ./run shell -c 'pip install --group learned'"
         ) from error
     return torch, transformers
 
