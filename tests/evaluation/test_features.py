@@ -83,6 +83,20 @@ def test_all_kinds_are_scored_and_drawn(gray, tmp_path):
     assert cv2.imread(str(tmp_path / "scores.png")).std() > 5
 
 
+def test_bars_of_a_kind_line_up_where_another_has_no_value(tmp_path):
+    measures = ("repeatability", "matching_score", "precision", "error_px", "ms")
+    figures = {"known": dict.fromkeys(measures, 0.5), "other": dict.fromkeys(measures, 0.5)}
+    figures["other"]["error_px"] = float("nan")
+    plot_scores(figures, tmp_path / "scores.png")
+    picture = cv2.imread(str(tmp_path / "scores.png")).astype(int)
+    blue = picture[..., 0] - picture[..., 2] > 60
+    panels = [panel.any(axis=1) for panel in np.array_split(blue, 5, axis=1)]
+    half = len(blue) // 2  # the first kind's
+    for panel in panels[1:]:
+        np.testing.assert_array_equal(panel[:half], panels[0][:half])
+    assert panels[0][:half].any()
+
+
 def test_a_kind_matches_in_its_own_way(gray):
     def crossed(first, _second):
         return np.column_stack([np.arange(len(first)), np.arange(len(first))[::-1]])

@@ -50,8 +50,8 @@ def plot_scores(figures: Mapping[str, Mapping[str, float]], path: Path) -> None:
         bars = axes.barh(range(len(names)), values, color="#4878a8")
         axes.bar_label(bars, [f"{value:.2f}" if value < 10 else f"{value:.0f}" for value in values])
         axes.set_yticks(range(len(names)), names if key == "repeatability" else [""] * len(names))
-        axes.invert_yaxis()
         axes.set_title(label)
         axes.margins(x=0.2)
+        axes.set_ylim(len(names) - 0.5, -0.5)  # rows line up, also where a value is not known
         axes.spines[["top", "right"]].set_visible(False)
     figure.savefig(path, dpi=110)
