@@ -47,6 +47,7 @@ def place(random, count):
         random.uniform(0, 1, count).astype(np.float32),
         # Without features, an extractor does not say of which kind they would be.
         random.integers(0, 256, (count, 32), np.uint8) if count else np.zeros((0, 1), np.float32),
+        CAMERA.resolution_wh,
     )
     points = random.uniform(0.5, 4, (count, 3))
     words = random.choice(900, count, replace=False).tolist()

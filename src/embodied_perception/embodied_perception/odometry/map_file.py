@@ -203,6 +203,7 @@ def _contents_of(arrays: dict[str, np.ndarray], count: int) -> MapContents:
             arrays["angles"][shown],
             arrays["responses"][shown],
             arrays["descriptors"][shown],
+            camera.resolution_wh,
         )
         words, weights = arrays["words"][said].tolist(), arrays["weights"][said].tolist()
         places.append(
