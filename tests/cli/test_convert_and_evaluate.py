@@ -85,7 +85,10 @@ def result(tmp_path):
 def test_evaluate_odometry(result, tmp_path, capsys):
     report = tmp_path / "report"
     assert main(["evaluate", "odometry", str(result), "-o", str(report)]) == 0
-    assert "40 of 40 poses compared, SE(3) aligned" in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert "40 of 40 poses compared, SE(3) aligned" in told
+    assert "no NEES: the estimate states no covariances" in told
+    assert not (report / "nees.png").exists()
     errors = json.loads((report / "errors.json").read_text())
     assert 0.005 < errors["ate_rmse_m"] < 0.02
     assert errors["drift_percent"] == pytest.approx(2.0, abs=0.2)
@@ -94,6 +97,34 @@ def test_evaluate_odometry(result, tmp_path, capsys):
     errors = json.loads((report / "errors.json").read_text())
     assert errors["scale"] == pytest.approx(1 / 1.02)
     assert errors["ate_rmse_m"] == pytest.approx(0, abs=1e-6)
+
+
+def test_evaluate_odometry_that_states_covariances(tmp_path, capsys):
+    # 0.1 m are off by 1 mm each; what is stated is 0.5 mm along x, which is 2 sigma, growing.
+    bag_file = tmp_path / "out.mcap"
+    with BagWriter(bag_file) as bag:
+        for k in range(41):
+            stamp_ns = 10**9 + k * 10**8
+            for topic, step in (("/ground_truth/odom", 0.1), ("/odom", 0.101)):
+                pose = Transform(np.eye(3), np.array([step * k, 0, 0]))
+                sigmas = np.sqrt(k) * np.array([0.0005, 1, 1, 1e-9, 1e-9, 1e-9])
+                odometry = odometry_message(pose, "odom", "base_link", stamp_ns, np.diag(sigmas**2))
+                bag.write(topic, odometry, stamp_ns)
+    report = tmp_path / "report"
+    words = ["evaluate", "odometry", str(bag_file), "-o", str(report)]
+    assert main(words) == 0
+    told = capsys.readouterr().out
+    assert "NEES over 4 stretches of 1 s" in told
+    assert f"{report / 'nees.png'}" in told.replace("\n", "")
+    nees = json.loads((report / "errors.json").read_text())["nees"]
+    # In 1 s 10 mm are off, and the stated sigma is sqrt(10) 0.5 mm.
+    assert nees["position"]["anees"] == pytest.approx(40)
+    assert nees["position"]["verdict"] == "overconfident"
+    assert nees["whole"]["position"] == pytest.approx(40**2 / (40 * 0.5**2))
+    assert nees["rotation"]["verdict"] == "cautious"
+    assert (report / "nees.png").is_file()
+    assert main([*words, "--sim3"]) == 2  # a straight line
+    assert "Sim(3)" in capsys.readouterr().err
 
 
 def test_evaluate_reads_tum_text_files(tmp_path, capsys):

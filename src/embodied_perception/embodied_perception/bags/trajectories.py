@@ -13,14 +13,17 @@ from embodied_perception.errors import BagError, EvaluationError
 from embodied_perception.evaluation import Trajectory
 from embodied_perception.stages.messages import stamp_ns
 
+_ODOMETRY = "nav_msgs/msg/Odometry"
 _POSE_TYPES = {
-    "nav_msgs/msg/Odometry": lambda message: message.pose.pose,
+    _ODOMETRY: lambda message: message.pose.pose,
     "geometry_msgs/msg/PoseStamped": lambda message: message.pose,
 }
 
 
 def read_trajectory(path: Path, topic: str) -> Trajectory:
     """Read poses from a topic of a bag, or from a TUM text file (.txt, .tum), which has no topics.
+
+    Covariances come with nav_msgs/Odometry.
 
     Raises:
         BagError: no such file or topic, the topic has no poses, or they make no trajectory; the
@@ -30,7 +33,7 @@ def read_trajectory(path: Path, topic: str) -> Trajectory:
     if path.suffix in {".txt", ".tum"}:
         return _read_tum(path)
     where = f"{path}: {topic}"
-    stamps_ns, poses = [], []
+    stamps_ns, poses, covariances = [], [], []
     with BagReader(path) as bag:
         messages = bag.messages([topic])
         type_name = bag.topics[topic].type_name
@@ -41,9 +44,12 @@ def read_trajectory(path: Path, topic: str) -> Trajectory:
             position, turn = pose.position, pose.orientation
             stamps_ns.append(stamp_ns(message.header))
             poses.append((position.x, position.y, position.z, turn.x, turn.y, turn.z, turn.w))
+            if type_name == _ODOMETRY:
+                covariances.append(message.pose.covariance)
         if not poses:
             raise BagError(f"{where}: no poses" + (f" ({bag.damage})" if bag.damage else ""))
-    return _trajectory(stamps_ns, poses, where)
+    stated = np.reshape(covariances, (-1, 6, 6)) if covariances else None
+    return _trajectory(stamps_ns, poses, where, stated)
 
 
 def _read_tum(path: Path) -> Trajectory:
@@ -52,9 +58,11 @@ def _read_tum(path: Path) -> Trajectory:
     return _trajectory(stamps, rows[:, 1:], str(path))
 
 
-def _trajectory(stamps_ns: list[int], poses: ArrayLike, where: str) -> Trajectory:
+def _trajectory(
+    stamps_ns: list[int], poses: ArrayLike, where: str, covariances: np.ndarray | None = None
+) -> Trajectory:
     values = np.array(poses, float).reshape(-1, 7)
     try:
-        return Trajectory(np.array(stamps_ns, np.int64), values[:, :3], values[:, 3:])
+        return Trajectory(np.array(stamps_ns, np.int64), values[:, :3], values[:, 3:], covariances)
     except EvaluationError as error:
         raise BagError(f"{where}: {error}") from error

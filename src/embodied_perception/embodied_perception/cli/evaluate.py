@@ -5,19 +5,32 @@ from __future__ import annotations
 import argparse
 import json
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
 from embodied_perception.bags.trajectories import read_trajectory
 from embodied_perception.errors import EvaluationError
-from embodied_perception.evaluation import TrajectoryErrors, evaluate_trajectory, plot_trajectory
+from embodied_perception.evaluation import (
+    Consistency,
+    Trajectory,
+    TrajectoryErrors,
+    evaluate_consistency,
+    evaluate_trajectory,
+    plot_consistency,
+    plot_trajectory,
+)
 
 SUMMARY = "compare results with ground truth"
 
 _ODOMETRY_EPILOG = """\
 Poses come from nav_msgs/Odometry or geometry_msgs/PoseStamped topics of a bag, or from TUM text
 files (.txt, .tum: stamp tx ty tz qx qy qz qw), in which case the topics have no meaning.
+
+Where odometry states covariances, they are compared with its errors: NEES is the squared error
+over stretches of 1 s, weighed by their inverse. Its mean should be the degrees of freedom; more
+says that odometry trusts itself too much.
 
 Examples:
   perception evaluate odometry out.mcap -o report
@@ -45,8 +58,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     kinds = parser.add_subparsers(title="what to evaluate", metavar="KIND", required=True)
     odometry = kinds.add_parser(
         "odometry",
-        help="ATE, RPE and drift of poses",
-        description="ATE, RPE and drift of estimated poses, as a table, errors.json and a picture.",
+        help="ATE, RPE, drift and NEES of poses",
+        description="ATE, RPE, drift and NEES of estimated poses: tables, errors.json, pictures.",
         epilog=_ODOMETRY_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -59,7 +72,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--reference-topic", default="/ground_truth/odom", help="default: %(default)s"
     )
     odometry.add_argument(
-        "-o", "--output", type=Path, metavar="DIR", help="write errors.json and trajectory.png here"
+        "-o", "--output", type=Path, metavar="DIR", help="write errors.json and pictures here"
     )
     odometry.add_argument(
         "--sim3", action="store_true", help="align with scale too, for monocular estimates"
@@ -77,21 +90,43 @@ def _odometry(arguments: argparse.Namespace) -> int:
     reference_path = arguments.reference or arguments.bag
     reference = read_trajectory(reference_path, arguments.reference_topic)
     errors = evaluate_trajectory(estimate, reference, with_scale=arguments.sim3)
-    Console().print(error_table(errors, len(estimate)))
+    console = Console()
+    console.print(error_table(errors, len(estimate)))
+    consistency = None
+    try:
+        consistency = _consistency(estimate, reference, arguments.sim3)
+        console.print(consistency_table(consistency))
+    except EvaluationError as error:
+        print(f"no NEES: {error}")
     if arguments.output is not None:
-        write_errors(errors, arguments.output, arguments.bag.stem)
-        print(f"wrote {arguments.output / 'errors.json'} and {arguments.output / 'trajectory.png'}")
+        written = write_errors(errors, arguments.output, arguments.bag.stem, consistency)
+        print(f"wrote {', '.join(map(str, written))}")
     return 0
 
 
-def write_errors(errors: TrajectoryErrors, folder: Path, title: str) -> None:
-    """Write errors.json and trajectory.png into a folder, which is made."""
+def _consistency(estimate: Trajectory, reference: Trajectory, with_scale: bool) -> Consistency:
+    if with_scale:
+        raise EvaluationError("with --sim3 the unit of the covariances is not known")
+    return evaluate_consistency(estimate, reference)
+
+
+def write_errors(
+    errors: TrajectoryErrors, folder: Path, title: str, consistency: Consistency | None = None
+) -> list[Path]:
+    """Write errors.json and pictures into a folder, which is made; return their paths."""
+    figures: dict[str, Any] = errors.figures()
+    written = [folder / "errors.json", folder / "trajectory.png"]
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / "errors.json").write_text(json.dumps(errors.figures(), indent=2))
         plot_trajectory(errors, folder / "trajectory.png", title)
+        if consistency is not None:
+            figures["nees"] = consistency.figures()
+            plot_consistency(consistency, folder / "nees.png", title)
+            written.append(folder / "nees.png")
+        (folder / "errors.json").write_text(json.dumps(figures, indent=2))
     except OSError as error:
         raise EvaluationError(f"{folder}: cannot write: {error}") from error
+    return written
 
 
 def error_table(errors: TrajectoryErrors, estimated_poses: int) -> Table:
@@ -110,4 +145,21 @@ def error_table(errors: TrajectoryErrors, estimated_poses: int) -> Table:
         table.add_row(label, shown, unit)
     if errors.alignment == "Sim(3)":
         table.add_row("scale", f"{errors.scale:.4f}", "")
+    return table
+
+
+def consistency_table(consistency: Consistency) -> Table:
+    """What odometry says of its errors, beside what they are."""
+    table = Table(title=f"NEES over {len(consistency.ends_ns)} stretches of 1 s")
+    for heading in ("error of", "mean", "should be", "in 95 % ellipsoid", "odometry is"):
+        table.add_column(heading)
+    for name, nees in consistency.stretches.items():
+        low, high = nees.band
+        table.add_row(
+            name,
+            f"{nees.mean:.3g}",
+            f"{nees.freedom} ({low:.1f} to {high:.1f})",
+            f"{100 * nees.share_inside:.0f} %",
+            nees.verdict,
+        )
     return table

@@ -34,6 +34,8 @@ class Trajectory:
         stamps_ns: (N,) int64, rising.
         positions_m: (N, 3) float64, in the world.
         quaternions_xyzw: (N, 4) float64, world_from_body, of any length but zero.
+        covariances: (N, 6, 6) float64 of each pose's error: of position (metres) along the world's
+            axes, then of rotation (radians) about them; None where none are stated.
 
     Raises:
         EvaluationError: shapes do not fit, values are not finite, or stamps do not rise.
@@ -43,6 +45,7 @@ class Trajectory:
     stamps_ns: np.ndarray
     positions_m: np.ndarray
     quaternions_xyzw: np.ndarray
+    covariances: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         stamps_ns = np.asarray(self.stamps_ns, np.int64)
@@ -62,6 +65,11 @@ class Trajectory:
         if (lengths < 1e-9).any():
             raise EvaluationError(f"quaternions_xyzw: pose {np.argmin(lengths)} has length 0")
         object.__setattr__(self, "quaternions_xyzw", self.quaternions_xyzw / lengths[:, None])
+        if self.covariances is not None and self.covariances.shape != (count, 6, 6):
+            raise EvaluationError(
+                f"covariances: got shape {self.covariances.shape}, expected (N, 6, 6) with the N "
+                f"of stamps_ns {stamps_ns.shape}"
+            )
         backward = np.flatnonzero(np.diff(stamps_ns) <= 0)
         if backward.size:
             first = backward[0]
@@ -143,7 +151,7 @@ def evaluate_trajectory(
         EvaluationError: fewer than 3 poses match, or Sim(3) is asked for where nothing moves.
 
     """
-    estimate, reference = _match(estimate, reference)
+    estimate, reference = at_stamps_of(estimate, reference)
     true, aligned = _as_evo(reference), _as_evo(estimate)
     alignment, scale = _align(aligned, true, with_scale)
     ate = metrics.APE(metrics.PoseRelation.translation_part)
@@ -174,8 +182,13 @@ def evaluate_trajectory(
     )
 
 
-def _match(estimate: Trajectory, reference: Trajectory) -> tuple[Trajectory, Trajectory]:
-    """Return both at the estimate's stamps that the reference covers."""
+def at_stamps_of(estimate: Trajectory, reference: Trajectory) -> tuple[Trajectory, Trajectory]:
+    """Return both at the estimate's stamps that the reference covers.
+
+    Raises:
+        EvaluationError: those are fewer than 3.
+
+    """
     stamps, known = estimate.stamps_ns, reference.stamps_ns
     if len(known) >= 2:
         after = np.clip(np.searchsorted(known, stamps), 1, len(known) - 1)
@@ -195,8 +208,9 @@ def _match(estimate: Trajectory, reference: Trajectory) -> tuple[Trajectory, Tra
     known_s = (known - known[0]) * 1e-9
     positions = np.column_stack([np.interp(at_s, known_s, x) for x in reference.positions_m.T])
     rotations = Slerp(known_s, Rotation.from_quat(reference.quaternions_xyzw))(at_s)
+    stated = None if estimate.covariances is None else estimate.covariances[use]
     return (
-        Trajectory(stamps[use], estimate.positions_m[use], estimate.quaternions_xyzw[use]),
+        Trajectory(stamps[use], estimate.positions_m[use], estimate.quaternions_xyzw[use], stated),
         Trajectory(stamps[use], positions, rotations.as_quat()),
     )
 
