@@ -9,6 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
@@ -351,6 +352,65 @@ def test_a_frame_agrees_with_itself():
             u, v = CAMERA.project(center)
             assert x0 - 3 <= u <= x1 + 3
             assert y0 - 3 <= v <= y1 + 3
+
+
+# Rounds
+
+
+@pytest.mark.usefixtures("mujoco")
+def test_rounds_are_seen_by_rgbd_and_a_rectified_pair(tmp_path):
+    pytest.importorskip("rclpy", reason="writing a bag needs ROS: ./run test")
+    from demo_room.rounds import LEFT, RIGHT, render_rounds, write_rounds_bag
+    from embodied_perception.bags import BagReader
+    from embodied_perception.camera import baseline_m
+    from embodied_perception.features import detect_corners
+    from embodied_perception.features.rows import disparities
+
+    frames = list(render_rounds(DEMO, rounds=2, frames=1))
+    first, second = frames
+    np.testing.assert_array_equal(first.world_from_base.matrix, second.world_from_base.matrix)
+    assert (first.left_rgb != second.left_rgb).any()
+    assert second.stamp_ns - first.stamp_ns == round(1e9 / 15)
+    left = cv2.cvtColor(first.left_rgb, cv2.COLOR_RGB2GRAY)
+    right = cv2.cvtColor(first.right_rgb, cv2.COLOR_RGB2GRAY)
+    # An ideal pair is rectified as it is: what depth says is what the rows of both pictures say.
+    np.testing.assert_allclose(LEFT.P[:, :3], CAMERA.K)
+    corners = detect_corners(left, 200, spacing_px=14.0)
+    at = np.rint(corners).astype(int)
+    depth_m = first.depth_mm[at[:, 1], at[:, 0]] / 1000.0
+    seen_m = CAMERA.fx * baseline_m(LEFT, RIGHT) / disparities(left, right, corners)
+    known = (depth_m > 0) & np.isfinite(seen_m)
+    ratio = seen_m[known] / depth_m[known]
+    assert len(ratio) > 100
+    assert np.median(ratio) == pytest.approx(1, abs=0.01)
+
+    bag_files = [tmp_path / name for name in ("a.mcap", "b.mcap")]
+    write_rounds_bag(bag_files[0], iter(frames))
+    write_rounds_bag(bag_files[1], render_rounds(DEMO, rounds=2, frames=1))
+    assert bag_files[0].read_bytes() == bag_files[1].read_bytes()
+    with BagReader(bag_files[0]) as bag:
+        counts = {topic: info.count for topic, info in bag.topics.items()}
+        assert counts.pop("/tf_static") == 1
+        assert counts == dict.fromkeys(
+            [
+                "/ground_truth/odom",
+                "/camera/depth/image_raw/compressedDepth",
+                *(f"/camera/{name}/image_raw/compressed" for name in ("color", "left", "right")),
+                *(f"/camera/{name}/camera_info" for name in ("color", "depth", "left", "right")),
+            ],
+            2,
+        )
+        (*_, (_, _, static)) = bag.messages(["/tf_static"])
+        places = {edge.child_frame_id: edge.transform.translation for edge in static.transforms}
+        right_y, left_y = (places[f"camera_{side}_optical_frame"].y for side in ("right", "left"))
+        assert right_y - left_y == pytest.approx(-0.12)
+
+
+@pytest.mark.parametrize("rounds", ["0", "-1", "two", "1.5"])
+def test_rounds_are_a_whole_number(rounds):
+    result = run_tool(f"--rounds={rounds}")
+    assert result.returncode == 2
+    assert f"got '{rounds}', expected a whole number from 1 on" in result.stderr
 
 
 # The committed recording

@@ -24,6 +24,8 @@ Render a furnished room with named, coloured objects as an RGB-D recording with 
   python tools/demo_room heldout                    write out/rooms/heldout.mcap
   python tools/demo_room 42 --preview look.png      look at the random room of seed 42
   python tools/demo_room --list                     colour-object pairs of each room
+  python tools/demo_room --rounds 2                 the round twice over, to measure odometry by:
+                                                    RGB-D, a rectified pair, and the true poses
   python tools/demo_room --calibration              a chessboard in the room, seen by a pair of
                                                     cameras on a moving hand, to calibrate by
 
@@ -41,6 +43,13 @@ def room_of(text: str) -> Room:
     raise argparse.ArgumentTypeError(
         f"got {text!r}, expected {', '.join(ROOMS)} or a seed such as 42"
     )
+
+
+def count(text: str) -> int:
+    """Return a whole number of 1 or more."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"got {text!r}, expected a whole number from 1 on")
+    return int(text)
 
 
 def print_pairs(rooms: list[Room]) -> None:
@@ -67,6 +76,9 @@ def main() -> int:
         "--calibration", action="store_true", help="write the recording to calibrate cameras by"
     )
     parser.add_argument(
+        "--rounds", type=count, metavar="N", help="write the recording to measure odometry by"
+    )
+    parser.add_argument(
         "--list", action="store_true", help="print the colour-object pairs of the rooms"
     )
     arguments = parser.parse_args()
@@ -91,6 +103,17 @@ def main() -> int:
         return 0
 
     from demo_room.path import FRAMES
+
+    if arguments.rounds:
+        from demo_room.rounds import render_rounds, write_rounds_bag
+
+        output = arguments.output or Path("out/rooms") / f"{room.name}_rounds.mcap"
+        rendered = render_rounds(room, arguments.rounds)
+        total = arguments.rounds * FRAMES
+        write_rounds_bag(output, track(rendered, f"Rendering {room.name}", total=total))
+        print(f"{output}: {output.stat().st_size / 1e6:.1f} MB")
+        return 0
+
     from demo_room.render import render
 
     step = 30 if arguments.preview else 1

@@ -49,10 +49,9 @@ def write_bag(path: Path, frames: Iterable[RenderedFrame], objects: list[PlacedO
             stamp = frame.stamp_ns
             info = camera_info_message(CAMERA, stamp, CAMERA_FRAME)
             pose = odometry_message(frame.world_from_base, "world", "base_link", stamp)
-            color = _compressed(stamp, "jpeg", _encoded(".jpg", frame.color_rgb[..., ::-1], JPEG))
-            png = COMPRESSED_DEPTH_HEADER + _encoded(".png", frame.depth_mm, PNG)
-            depth = _compressed(stamp, "16UC1; compressedDepth png", png)
-            labels = _compressed(stamp, "png", _encoded(".png", frame.labels, PNG))
+            color = compressed(stamp, "jpeg", encoded(".jpg", frame.color_rgb[..., ::-1], JPEG))
+            depth = compressed_depth(stamp, frame.depth_mm)
+            labels = compressed(stamp, "png", encoded(".png", frame.labels, PNG))
             bag.write("/camera/color/camera_info", info, stamp)
             bag.write("/camera/depth/camera_info", info, stamp)
             bag.write("/camera/color/image_raw/compressed", color, stamp)
@@ -103,9 +102,19 @@ def _hypothesis(name: str) -> ObjectHypothesisWithPose:
     return result
 
 
-def _encoded(extension: str, array: np.ndarray, options: tuple[int, ...]) -> bytes:
+def compressed_depth(stamp_ns: int, depth_mm: np.ndarray) -> CompressedImage:
+    """Depth (H, W) uint16 as image_transport's compressedDepth."""
+    png = COMPRESSED_DEPTH_HEADER + encoded(".png", depth_mm, PNG)
+    return compressed(stamp_ns, "16UC1; compressedDepth png", png)
+
+
+def encoded(extension: str, array: np.ndarray, options: tuple[int, ...]) -> bytes:
+    """Pack an image (H, W) or (H, W, 3) BGR as a file of that kind."""
     return cv2.imencode(extension, array, options)[1].tobytes()
 
 
-def _compressed(stamp_ns: int, image_format: str, data: bytes) -> CompressedImage:
-    return CompressedImage(header=header(stamp_ns, CAMERA_FRAME), format=image_format, data=data)
+def compressed(
+    stamp_ns: int, image_format: str, data: bytes, frame_id: str = CAMERA_FRAME
+) -> CompressedImage:
+    """Make a message of a packed image."""
+    return CompressedImage(header=header(stamp_ns, frame_id), format=image_format, data=data)

@@ -96,15 +96,19 @@ class Painter:
         self._fine.update_scene(self._data, 0)
         return self._fine.render()
 
+    def color(self, world_from_camera: Transform) -> np.ndarray:
+        """Draw the colours alone, RGB, from a camera in optical axes."""
+        fine = self.picture(world_from_camera)
+        return cv2.resize(fine, self._size_wh, interpolation=cv2.INTER_AREA)
+
     def view(self, world_from_camera: Transform) -> View:
         """Draw all that is known, from a camera in optical axes."""
-        fine = self.picture(world_from_camera)
+        color = self.color(world_from_camera)
         self._exact.update_scene(self._data, 0)
         self._exact.enable_depth_rendering()
         depth_m = self._exact.render().copy()
         self._exact.enable_segmentation_rendering()
         part_index = self._exact.render()[..., 0].copy()
-        color = cv2.resize(fine, self._size_wh, interpolation=cv2.INTER_AREA)
         return View(color, depth_m, part_index)
 
     def close(self) -> None:
