@@ -1,12 +1,14 @@
-"""Odometry on a recorded data set: ours, and of RGB-D Open3D's, in one run on two cores.
+"""Odometry on a recording: ours, and of RGB-D Open3D's and OpenCV's, in one run on two cores.
 
 Timed is the way from decoded images to a pose, registration of depth to colour or rectification
-included. Ours runs as the odometry stage, as every host runs it; Open3D gets the registered depth
-for nothing.
+included. Ours runs as the odometry stage, as every host runs it; the others get the registered
+depth for nothing. Ours also says how exact it is, which NEES checks, and corrects its map where it
+sees a place again.
 
     ./run benchmark odometry --data ../shared/data/kitchen_rgbd
     ./run benchmark odometry --data ../shared/data/euroc_v1_01_static --mode stereo
     ./run benchmark odometry --data ../shared/data/kitti_mono --mode mono
+    ./run benchmark odometry --data out/rooms/demo_rounds.mcap
 
 Errors of one camera alone are those that the best scale leaves.
 """
@@ -17,20 +19,30 @@ import argparse
 import json
 import os
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
+from embodied_perception_interfaces.msg import OdometryStatus
 from rich.console import Console
 from rich.table import Table
 
+from embodied_perception.bags import BagReader
 from embodied_perception.bags.datasets import DatasetOptions, open_dataset
 from embodied_perception.camera import DepthRegistration
-from embodied_perception.evaluation import Trajectory, TrajectoryErrors, evaluate_trajectory
-from embodied_perception.evaluation.plots import plot_trajectory
+from embodied_perception.cli.evaluate import consistency_table
+from embodied_perception.errors import EvaluationError, PerceptionError
+from embodied_perception.evaluation import (
+    Trajectory,
+    TrajectoryErrors,
+    evaluate_consistency,
+    evaluate_trajectory,
+    plot_consistency,
+    plot_trajectory,
+)
 from embodied_perception.frame import Frame
 from embodied_perception.geometry import Transform
 from embodied_perception.stages.camera_setups import SETUPS
@@ -42,6 +54,8 @@ from embodied_perception.stages.runner import StageRunner
 CORES = 2
 GROUND_TRUTH = "/ground_truth/odom"
 INSTALL_OPEN3D = "pip install open3d  (Debian: apt install libusb-1.0-0 libgomp1 libgl1)"
+INSTALL_OPENCV = "pip install 'opencv-contrib-python-headless<5' in place of opencv-python-headless"
+FARTHEST_M = 8.0
 RATIOS = ("ate_rmse_m", "drift_percent", "rpe_1s_m", "frames_per_s")
 
 
@@ -51,7 +65,7 @@ Moment = dict[str, Frame]
 
 @dataclass
 class Recording:
-    """All of a data set: the stage's runner knows its transforms."""
+    """All of a recording: the stage's runner knows its transforms."""
 
     runner: StageRunner
     moments: list[Moment]
@@ -64,14 +78,32 @@ class Recording:
 
 @dataclass
 class Result:
-    """One method's poses of base_link, or None where it was lost, and seconds a frame."""
+    """One method's poses of base_link, or None where it was lost, and seconds a frame.
 
-    poses: list[Transform | None]
-    seconds: list[float]
+    Ours adds the covariance (6, 6) of each pose, and where it is in the map. For a while after a
+    loss, its pose is a guess.
+    """
+
+    poses: list[Transform | None] = field(default_factory=list)
+    lost: int = 0
+    seconds: list[float] = field(default_factory=list)
+    covariances: list[np.ndarray] = field(default_factory=list)
+    in_map: list[Transform] = field(default_factory=list)
 
 
-def read(folder: Path, mode: str, limit: int | None) -> Recording:
-    """Decode a data set to memory, through the messages it becomes."""
+def messages_of(data: Path, limit: int | None) -> Iterator[tuple[str, Any]]:
+    """Topics and messages of a bag, or of a data set as it would be in one."""
+    if data.is_file() or (data / "metadata.yaml").is_file():
+        with BagReader(data) as bag:
+            for topic, _, message in bag.messages():
+                yield topic, message
+    else:
+        for each in open_dataset(data, DatasetOptions(limit=limit)).messages():
+            yield each.topic, each.message
+
+
+def read(data: Path, mode: str, limit: int | None) -> Recording:
+    """Decode a recording to memory."""
     runner = StageRunner(OdometryStage, OdometryStageConfig(mode=mode))
     runner.is_wanted = lambda sink: not sink.on_demand
     sources = {}
@@ -80,22 +112,23 @@ def read(folder: Path, mode: str, limit: int | None) -> Recording:
             sources["/" + source.topic.lstrip("/") + source.suffix] = source
     decoders: dict[str, Decoder] = {}
     moments, truth = [], []
-    for message in open_dataset(folder, DatasetOptions(limit=limit)).messages():
-        if message.topic == GROUND_TRUTH:
-            truth.append((stamp_ns(message.message.header), message.message.pose.pose))
-        topic = message.topic
+    for topic, message in messages_of(data, limit):
+        if topic == GROUND_TRUTH:
+            truth.append((stamp_ns(message.header), message.pose.pose))
         if mode == "mono":
             topic = topic.replace("/left/", "/").replace("/color/", "/")
-        if topic not in sources:
+        if topic not in sources or len(moments) == limit:
             continue
-        (decoded,) = decoders.setdefault(topic, Decoder()).decode(message.message)
-        for ready in runner.accept(sources[topic], decoded):
-            for frame in ready.frames.values():
-                _ = frame.depth_m if frame.pixels.is_depth else (frame.gray, frame.rgb)
-            moments.append(ready.frames)
+        for decoded in decoders.setdefault(topic, Decoder()).decode(message):
+            for ready in runner.accept(sources[topic], decoded):
+                for frame in ready.frames.values():
+                    _ = frame.depth_m if frame.pixels.is_depth else (frame.gray, frame.rgb)
+                moments.append(ready.frames)
     if not moments:
         wanted = " and ".join(image.topic for image in runner.stage.inputs)
-        raise SystemExit(f"{folder}: nothing on {wanted}; choose another --mode")
+        raise SystemExit(f"{data}: nothing on {wanted}; choose another --mode")
+    if not truth:
+        raise SystemExit(f"{data}: no true poses on {GROUND_TRUTH}; there is nothing to compare to")
     return Recording(runner, moments, as_trajectory(truth))
 
 
@@ -112,13 +145,18 @@ def as_trajectory(poses: Sequence[tuple[int, Any]]) -> Trajectory:
 
 def run_ours(recording: Recording) -> Result:
     """Run the stage, with all that it publishes by itself."""
-    result = Result([], [])
+    result = Result()
     stage = recording.runner.stage
     for moment in recording.moments:
         start = time.perf_counter()
         given = stage.process(**moment)
         result.seconds.append(time.perf_counter() - start)
         result.poses.append(pose_of(given["odom"].pose.pose) if "odom" in given else None)
+        result.lost += "odom" not in given or given["status"].state == OdometryStatus.LOST
+        if "odom" in given:
+            result.covariances.append(np.reshape(given["odom"].pose.covariance, (6, 6)))
+        if "map_pose" in given:
+            result.in_map.append(pose_of(given["map_pose"].pose))
     return result
 
 
@@ -136,31 +174,72 @@ def run_open3d(recording: Recording, open3d: Any) -> Result:
     intrinsic = open3d.camera.PinholeCameraIntrinsic(
         first.camera.width, first.camera.height, first.camera.K
     )
-    base_from_camera = lookup(recording, "base_link", first)
+
+    def image(moment: Moment, depth_m: np.ndarray) -> Any:
+        return open3d.geometry.RGBDImage.create_from_color_and_depth(
+            open3d.geometry.Image(moment["color"].rgb),
+            open3d.geometry.Image(np.nan_to_num(depth_m)),
+            depth_scale=1.0,
+            depth_trunc=FARTHEST_M,
+        )
+
+    def compare(before: Any, now: Any) -> np.ndarray | None:
+        found, before_from_now, _ = odometry.compute_rgbd_odometry(
+            now, before, intrinsic, np.eye(4), jacobian, odometry.OdometryOption()
+        )
+        return before_from_now if found else None
+
+    return run_frame_to_frame(recording, image, compare)
+
+
+def run_opencv(recording: Recording) -> Result:
+    """OpenCV's RGB-D odometry (Steinbruecker et al., ICCV Workshops 2011), frame to frame."""
+    color = recording.moments[0]["color"]
+    odometry = cv2.rgbd.RgbdOdometry_create(color.camera.K.astype(np.float32), 0.1, FARTHEST_M)
+
+    def image(moment: Moment, depth_m: np.ndarray) -> Any:
+        gray = moment["color"].gray
+        return cv2.rgbd.OdometryFrame_create(gray, depth_m.astype(np.float32))
+
+    def compare(before: Any, now: Any) -> np.ndarray | None:
+        found, now_from_before = odometry.compute2(before, now)
+        return np.linalg.inv(now_from_before) if found else None
+
+    return run_frame_to_frame(recording, image, compare)
+
+
+def run_frame_to_frame(
+    recording: Recording,
+    image: Callable[[Moment, np.ndarray], Any],
+    compare: Callable[[Any, Any], np.ndarray | None],
+) -> Result:
+    """Add up a peer's motions from frame to frame.
+
+    Args:
+        recording: of RGB-D.
+        image: makes the peer's image of a moment and its registered depth (H, W), NaN unknown.
+        compare: before_from_now (4, 4) of two such images, or None where the peer finds none.
+
+    """
+    base_from_camera = lookup(recording, "base_link", recording.moments[0]["color"])
     register = registration(recording)
     world_from_camera, before = Transform.identity(), None
-    result = Result([], [])
+    result = Result()
     for moment in recording.moments:
-        depth_m = np.nan_to_num(register(moment["depth"].depth_m))
+        depth_m = register(moment["depth"].depth_m)
         start = time.perf_counter()
-        image = open3d.geometry.RGBDImage.create_from_color_and_depth(
-            open3d.geometry.Image(moment["color"].rgb),
-            open3d.geometry.Image(depth_m),
-            depth_scale=1.0,
-            depth_trunc=8.0,
-        )
-        found = True
+        now = image(moment, depth_m)
+        motion: np.ndarray | None = np.eye(4)
         if before is not None:
-            found, before_from_now, _ = odometry.compute_rgbd_odometry(
-                image, before, intrinsic, np.eye(4), jacobian, odometry.OdometryOption()
-            )
-            if found:
-                moved = Transform(before_from_now[:3, :3], before_from_now[:3, 3])
-                world_from_camera = world_from_camera @ moved
-        before = image
+            motion = compare(before, now)
+        before = now
         result.seconds.append(time.perf_counter() - start)
+        if motion is not None:
+            moved = Transform(motion[:3, :3], motion[:3, 3])
+            world_from_camera = world_from_camera @ moved
         world_from_base = world_from_camera @ base_from_camera.inverse()
-        result.poses.append(world_from_base if found else None)
+        result.poses.append(None if motion is None else world_from_base)
+        result.lost += motion is None
     return result
 
 
@@ -178,37 +257,51 @@ def registration(recording: Recording) -> Callable[[np.ndarray], np.ndarray]:
     return DepthRegistration(depth.camera, color.camera, color_from_depth).register
 
 
-def evaluate(result: Result, recording: Recording) -> tuple[TrajectoryErrors, dict[str, Any]]:
-    """Errors of the poses that there are, and all figures."""
+def evaluate(
+    result: Result, recording: Recording
+) -> tuple[Trajectory, TrajectoryErrors, dict[str, Any]]:
+    """Poses that there are, their errors, and all figures."""
+    estimate = trajectory_of(result, recording)
+    alone = recording.runner.stage.config.mode == "mono"
+    errors = evaluate_trajectory(estimate, recording.truth, with_scale=alone)
+    figures = rounded(errors.figures())
+    figures["ate_percent"] = round(100 * errors.ate_rmse_m / max(errors.path_length_m, 1e-9), 4)
+    figures["lost_frames"] = result.lost
+    figures["frames_per_s"] = round(1.0 / float(np.mean(result.seconds)), 2)
+    figures["median_ms"] = round(1e3 * float(np.median(result.seconds)), 3)
+    figures["p99_ms"] = round(1e3 * float(np.quantile(result.seconds, 0.99)), 3)
+    return estimate, errors, figures
+
+
+def trajectory_of(result: Result, recording: Recording) -> Trajectory:
+    """The poses that there are, with their covariances where the method states them."""
     posed = [
         (recording.lead(moment).stamp_ns, pose)
         for moment, pose in zip(recording.moments, result.poses, strict=True)
         if pose is not None
     ]
-    estimate = Trajectory(
+    return Trajectory(
         np.array([stamp for stamp, _ in posed]),
         np.array([pose.translation for _, pose in posed]),
         np.array([pose.quaternion_xyzw for _, pose in posed]),
+        np.array(result.covariances) if result.covariances else None,
     )
-    alone = recording.runner.stage.config.mode == "mono"
-    errors = evaluate_trajectory(estimate, recording.truth, with_scale=alone)
-    figures: dict[str, Any] = {
-        name: round(value, 5) if isinstance(value, float) else value
-        for name, value in errors.figures().items()
-    }
-    figures["ate_percent"] = round(100 * errors.ate_rmse_m / max(errors.path_length_m, 1e-9), 4)
-    figures["lost_frames"] = len(result.poses) - len(posed)
-    figures["frames_per_s"] = round(1.0 / float(np.mean(result.seconds)), 2)
-    figures["median_ms"] = round(1e3 * float(np.median(result.seconds)), 3)
-    figures["p99_ms"] = round(1e3 * float(np.quantile(result.seconds, 0.99)), 3)
-    return errors, figures
+
+
+def rounded(value: Any) -> Any:
+    """With as many digits as matter, however deep the figures are nested."""
+    if isinstance(value, dict):
+        return {name: rounded(each) for name, each in value.items()}
+    if isinstance(value, list):
+        return [rounded(each) for each in value]
+    return round(value, 5) if isinstance(value, float) else value
 
 
 def show(console: Console, columns: dict[str, dict[str, Any]]) -> None:
     """Print the figures side by side."""
     table = Table("", *columns)
     for name in next(iter(columns.values())):
-        table.add_row(name, *(str(figures.get(name)) for figures in columns.values()))
+        table.add_row(name, *(str(figures.get(name, "")) for figures in columns.values()))
     console.print(table)
 
 
@@ -227,7 +320,9 @@ def ratios(ours: dict[str, Any], peers: dict[str, dict[str, Any]]) -> dict[str, 
 def main() -> int:
     """Run the benchmark."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--data", type=Path, required=True, help="folder of a data set")
+    parser.add_argument(
+        "--data", type=Path, required=True, help="folder of a data set, or a bag with true poses"
+    )
     parser.add_argument(
         "--mode", choices=tuple(SETUPS), default="rgbd", help="default: %(default)s"
     )
@@ -238,27 +333,65 @@ def main() -> int:
     arguments.output.mkdir(parents=True, exist_ok=True)
     console = Console()
 
-    recording = read(arguments.data, arguments.mode, arguments.limit)
-    methods = {"ours": run_ours}
-    if arguments.mode == "rgbd" and not arguments.no_peers:
-        try:
-            import open3d
-        except (ImportError, OSError) as error:
-            console.print(f"without Open3D ({error}); to install it: {INSTALL_OPEN3D}")
-        else:
-            methods["open3d"] = lambda data: run_open3d(data, open3d)
-
+    try:
+        recording = read(arguments.data, arguments.mode, arguments.limit)
+    except PerceptionError as error:
+        raise SystemExit(str(error)) from error
+    title = f"on {arguments.data.name}"
+    result = run_ours(recording)
+    estimate, errors, ours = evaluate(result, recording)
+    plot_trajectory(errors, arguments.output / "ours.png", f"ours {title}")
     columns: dict[str, dict[str, Any]] = {}
-    for name, method in methods.items():
-        errors, columns[name] = evaluate(method(recording), recording)
-        plot_trajectory(
-            errors, arguments.output / f"{name}.png", f"{name} on {arguments.data.name}"
-        )
-    show(console, columns)
+    with_peers = arguments.mode == "rgbd" and not arguments.no_peers
+    for name, method in (peers(console) if with_peers else {}).items():
+        _, errors, columns[name] = evaluate(method(recording), recording)
+        plot_trajectory(errors, arguments.output / f"{name}.png", f"{name} {title}")
+    corrected = map_figures(result, estimate, recording)
+    show(console, {"ours": ours, "ours in the map": corrected, **columns})
+    try:
+        if arguments.mode == "mono":
+            raise EvaluationError("the scale of one camera alone is not known")
+        consistency = evaluate_consistency(estimate, recording.truth)
+        console.print(consistency_table(consistency))
+        plot_consistency(consistency, arguments.output / "nees.png", f"ours {title}")
+        nees = rounded(consistency.figures())
+    except EvaluationError as error:
+        console.print(f"no NEES: {error}")
+        nees = None
     console.print(f"plots: {arguments.output}")
-    ours = columns.pop("ours")
-    print(json.dumps({"ours": ours, "peers": columns, "ratio": ratios(ours, columns)}))
+    ratio = ratios(ours, columns)
+    ours |= {"map": corrected, "nees": nees}
+    print(json.dumps({"ours": ours, "peers": columns, "ratio": ratio}))
     return 0
+
+
+def map_figures(result: Result, estimate: Trajectory, recording: Recording) -> dict[str, Any]:
+    """Errors of what loop closure makes of the poses, as each was told at its time."""
+    if len(result.in_map) != len(estimate):  # a set-up without scale has no map
+        return {}
+    in_map = Trajectory(
+        estimate.stamps_ns,
+        np.array([pose.translation for pose in result.in_map]),
+        np.array([pose.quaternion_xyzw for pose in result.in_map]),
+    )
+    figures = rounded(evaluate_trajectory(in_map, recording.truth).figures())
+    return {name: figures[name] for name in ("ate_rmse_m", "end_error_m")}
+
+
+def peers(console: Console) -> dict[str, Callable[[Recording], Result]]:
+    """Those that are installed; what is missing is said."""
+    methods: dict[str, Callable[[Recording], Result]] = {}
+    try:
+        import open3d
+    except (ImportError, OSError) as error:
+        console.print(f"without Open3D ({error}); to install it: {INSTALL_OPEN3D}")
+    else:
+        methods["open3d"] = lambda recording: run_open3d(recording, open3d)
+    if hasattr(cv2, "rgbd"):
+        methods["opencv"] = run_opencv
+    else:
+        console.print(f"without OpenCV's odometry: this wheel has no cv2.rgbd; {INSTALL_OPENCV}")
+    return methods
 
 
 if __name__ == "__main__":
