@@ -64,7 +64,8 @@ def test_covariance_is_positive_and_grows(recording, feed):
     for estimate in estimates:
         assert_covariance(estimate.covariance)
         assert_covariance(estimate.velocity_covariance)
-    spread = [np.sqrt(np.trace(estimates[i].covariance[:3, :3])) for i in (5, 20, 59)]
+    # At the very beginning it may shrink, where the model turns out better than was assumed.
+    spread = [np.sqrt(np.trace(estimates[i].covariance[:3, :3])) for i in (20, 40, 59)]
     assert spread[0] < spread[1] < spread[2] < 0.5
 
 

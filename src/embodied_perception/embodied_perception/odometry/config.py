@@ -54,8 +54,8 @@ class OdometryConfig(Config):
     )
     model_error: float = parameter(
         0.07,
-        "share of the image's motion that calibration and synchronisation may get wrong, so that "
-        "the covariance is honest where features agree on a wrong pose",
+        "share of the image's motion that calibration and synchronisation are taken to get wrong "
+        "until pixels and depth, which see the same motion, show by how much they disagree",
         minimum=0.0,
         maximum=0.5,
     )

@@ -25,6 +25,7 @@ from embodied_perception.odometry.config import OdometryConfig
 from embodied_perception.odometry.images import OdometryImage
 from embodied_perception.odometry.keyframes import Keyframe
 from embodied_perception.odometry.local_map import LocalMap
+from embodied_perception.odometry.model_error import ModelError, disagreement
 from embodied_perception.odometry.motion_start import MotionStart
 
 #: Below this share of inliers the robust solve is not trusted, and RANSAC starts anew.
@@ -100,6 +101,7 @@ class Tracker:
         self._camera = camera
         self._config = config
         self._noise = image.noise(config)
+        self._model_error = ModelError()
         self.camera_from_world = camera_from_world
         self.covariance = covariance
         self.velocity = np.zeros(6)
@@ -163,6 +165,7 @@ class Tracker:
         """Go on from a match without doubt; keep its image where the view has changed."""
         solution = match.solution
         assert solution is not None
+        self._learn_model_error(match, solution)
         self._move(solution, match.image.stamp_ns)
         remaining = self._config.keyframe_overlap * self._landmarks_at_keyframe
         if match.keyframe is not self._map.newest or solution.inliers.sum() < remaining:
@@ -267,6 +270,15 @@ class Tracker:
             self.stamp_ns, self.camera_from_world, self.covariance, self.velocity_covariance
         )
 
+    def _learn_model_error(self, match: Match, solution: PoseSolution) -> None:
+        points = self._map.landmarks.points_of(match.names[match.known])
+        points_camera = solution.camera_from_world.apply(points)
+        seen = match.seen.only(match.known)
+        found = disagreement(points_camera, seen, self._camera.K, self._noise)
+        if found is not None:
+            motion = solution.camera_from_world @ match.keyframe.camera_from_world.inverse()
+            self._model_error.learn(*found, self._moved_rad(motion), self.scene_m)
+
     def _model_covariance(self, motion: Transform) -> np.ndarray:
         """What features agree on and is still wrong.
 
@@ -274,10 +286,8 @@ class Tracker:
         share of how far the image has moved, in radians; it shows as rotation as well as
         translation at the distance of the scene.
         """
-        to_scene_m = self.scene_m
-        moved = np.linalg.norm(motion.rotation_vector)
-        moved += np.linalg.norm(motion.translation) / to_scene_m
-        sigma = self._config.model_error * moved * np.repeat((to_scene_m, 1.0), 3)
+        share = self._model_error.share(self._config.model_error)
+        sigma = share * self._moved_rad(motion) * np.repeat((self.scene_m, 1.0), 3)
         return np.diag(sigma**2)
 
     def _start_at(self, image: OdometryImage) -> None:
@@ -289,6 +299,11 @@ class Tracker:
         if not enough:
             first = self._map.newest
             self._start = MotionStart(self._camera, self._config, image, first, self.scene_m)
+
+    def _moved_rad(self, motion: Transform) -> float:
+        """How far the image has moved."""
+        turned = np.linalg.norm(motion.rotation_vector)
+        return float(turned + np.linalg.norm(motion.translation) / self.scene_m)
 
     def _add_keyframe(self, image: OdometryImage, pixels: np.ndarray, names: np.ndarray) -> None:
         """Keep an image: the features it shares with the one before, filled up with new ones."""

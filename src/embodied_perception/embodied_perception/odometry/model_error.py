@@ -1,0 +1,95 @@
+"""How much of the image's motion calibration, registration and synchronisation get wrong.
+
+Features agree on a pose however wrong these are: residuals do not tell. But a motion is seen twice,
+by where features are in the image and by how far they are, and turning about the image's axes and
+going ahead show in both. Where the two differ by more than their noise, the rest is the model's
+error; it grows with the motion. Which of them is wrong is not known, so all of it is taken for the
+pose's.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from embodied_perception.geometry.pose import Noise, Observations, linearise
+
+#: Of a twist: what depth sees of a motion, going ahead and turning about x and y.
+_SEEN_TWICE = np.array([2, 3, 4])
+_LEAST_DEPTHS = 20
+#: What is assumed counts as much as this motion, squared: 6 degrees. Less, and the first small
+#: motions, which tell little, would be believed.
+_ASSUMED_MOTION = 0.1**2
+#: Images until what was learnt counts e times less.
+_MEMORY = 300
+
+
+def disagreement(
+    points_camera: np.ndarray, seen: Observations, K: np.ndarray, noise: Noise
+) -> tuple[np.ndarray, np.ndarray] | None:
+    """Compare the poses that depth alone and pixels alone ask for.
+
+    Args:
+        points_camera: (N, 3) features in the camera's axes, as the pose has them.
+        seen: where they are seen.
+        K: (3, 3) of the undistorted image.
+        noise: standard deviations of the measurements.
+
+    Returns:
+        The difference of both in going ahead (m) and turning about x and y (rad), (3,), and its
+        variance (3,) by the noise; None where too few depths are known.
+
+    """
+    if np.isfinite(seen.depth_m).sum() < _LEAST_DEPTHS:
+        return None
+    residuals, jacobian, weights = linearise(seen.measurements(), points_camera, K, noise)
+    by_pixels, by_depth = (
+        _normal_equations(residuals[:, rows], jacobian[:, rows], weights)
+        for rows in (slice(0, 2), slice(2, 3))
+    )
+    covariance = np.linalg.inv(by_pixels[0])
+    pixel_step = covariance @ by_pixels[1]
+    # What is left for depth to ask for where pixels have had their way.
+    left = by_depth[1] - by_depth[0] @ pixel_step
+    twice = np.ix_(_SEEN_TWICE, _SEEN_TWICE)
+    depth_covariance = np.linalg.inv(by_depth[0][twice])
+    variance = np.diag(depth_covariance + covariance[twice])
+    return depth_covariance @ left[_SEEN_TWICE], variance
+
+
+class ModelError:
+    """Learns the share of the image's motion that is wrong."""
+
+    def __init__(self) -> None:
+        self._excess = 0.0
+        self._motion = 0.0
+        self._assumed_motion = _ASSUMED_MOTION
+
+    def share(self, assumed: float) -> float:
+        """Standard deviation of the error, by radians that the image has moved.
+
+        Args:
+            assumed: what it is before there is anything to learn from.
+
+        """
+        excess = self._excess + assumed**2 * self._assumed_motion
+        return float(np.sqrt(max(0.0, excess) / (self._motion + self._assumed_motion)))
+
+    def learn(
+        self, difference: np.ndarray, variance: np.ndarray, moved_rad: float, scene_m: float
+    ) -> None:
+        """Take in one :func:`disagreement`, after a motion of ``moved_rad``, of things so far."""
+        forget = 1.0 - 1.0 / _MEMORY
+        units = np.array((scene_m, 1.0, 1.0))
+        excess = float(np.mean((difference**2 - variance) / units**2))
+        self._excess = forget * self._excess + excess
+        self._motion = forget * self._motion + moved_rad**2
+        self._assumed_motion *= forget
+
+
+def _normal_equations(
+    residuals: np.ndarray, jacobian: np.ndarray, weights: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Hessian (6, 6), with a trace of damping, and gradient (6,)."""
+    weighted = jacobian * weights[:, None, None]
+    hessian = np.einsum("nij,nik->jk", weighted, jacobian) + 1e-9 * np.eye(6)
+    return hessian, np.einsum("nij,ni->j", weighted, residuals)
