@@ -13,6 +13,9 @@ from embodied_perception.geometry.transform import Transform
 OUTLIER_SIGMAS = 3.7
 #: Cauchy's loss with 95 % of least squares' efficiency where the noise is Gaussian.
 _CAUCHY_SCALE = 2.385
+#: What :func:`_covariance_scale` is where the noise is Gaussian and as large as it is said to be.
+#: Smaller residuals prove nothing: the points may have been fitted to them.
+_LEAST_SCALE = 0.75
 _NEAREST_M = 1e-3
 _BEHIND_COSTS = 100.0
 
@@ -176,9 +179,24 @@ def solve_pose(
     inliers = (weights > 0) & (squared < OUTLIER_SIGMAS**2)
     pixel_errors = residuals[inliers, :2] * noise.pixel_px
     rms_px = float(np.sqrt(np.mean(np.sum(pixel_errors**2, axis=1)))) if inliers.any() else np.inf
-    # The inverse Hessian, scaled by how large the residuals really are.
-    scale = max(1.0, float(np.sum(weights * squared) / max(1, 3 * inliers.sum() - 6)))
+    scale = max(_LEAST_SCALE, _covariance_scale(residuals, weights))
     return PoseSolution(camera_from_world, inliers, np.linalg.inv(hessian) * scale, rms_px)
+
+
+def _covariance_scale(residuals: np.ndarray, weights: np.ndarray) -> float:
+    """By how much the covariance of a robust estimate is larger than its inverse Hessian.
+
+    The weights make the Hessian too small, as it leaves out how they change; and residuals may be
+    larger than the noise that weighs them.
+
+    Source: P. Huber, Robust Statistics, 1981, section 7.6.
+    """
+    known = np.count_nonzero(residuals, axis=1)  # an unknown depth is 0
+    influence = np.sum(weights**2 * np.einsum("ni,ni->n", residuals, residuals))
+    total = np.sum(weights * known)
+    slope = total - 2.0 * influence / _CAUCHY_SCALE**2
+    freedom = max(1, known.sum() - 6)
+    return float(total * influence / max(slope, 1e-9) ** 2 * known.sum() / freedom)
 
 
 def _normal_equations(
