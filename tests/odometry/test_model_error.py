@@ -63,13 +63,17 @@ def test_few_depths_say_nothing(known):
     assert disagreement(points, observed, K, NOISE) is None
 
 
+def sideways(moved):
+    return np.array((moved, 0.0, 0, 0, 0, 0))
+
+
 def learnt(share, count, seed=3, into=None):
     rng = np.random.default_rng(seed)
-    error = into or ModelError()
+    error = into or ModelError(0.1)
     variance, scene_m = np.array((0.001, 0.0015, 0.0012)) ** 2, 2.5
     for moved in rng.uniform(0.02, 0.1, count):
         spread = np.sqrt(variance + (share * moved * np.array((scene_m, 1, 1))) ** 2)
-        error.learn(rng.normal(0, spread), variance, moved, scene_m)
+        error.learn(rng.normal(0, spread), variance, sideways(moved), scene_m)
     return error
 
 
@@ -80,10 +84,10 @@ def test_the_share_is_learnt_whatever_was_assumed(share, assumed):
 
 
 def test_what_is_assumed_counts_at_first():
-    assert ModelError().share(0.07) == pytest.approx(0.07)
-    assert ModelError().share(0.0) == 0.0
-    error = ModelError()
-    error.learn(np.zeros(3), np.ones(3), 0.05, 2.0)
+    assert ModelError(0.1).share(0.07) == pytest.approx(0.07)
+    assert ModelError(0.1).share(0.0) == 0.0
+    error = ModelError(0.1)
+    error.learn(np.zeros(3), np.ones(3), sideways(0.05), 2.0)
     assert error.share(0.07) == 0.0  # less than noise, and never the root of what is negative
 
 
@@ -91,3 +95,38 @@ def test_a_camera_that_was_knocked_is_noticed():
     error = learnt(0.0, 600)
     assert error.share(0.07) < 0.005
     assert learnt(0.1, 600, seed=4, into=error).share(0.07) == pytest.approx(0.1, rel=0.15)
+
+
+def grown(motions):
+    """Variance along a way of (6,) motions, where a tenth of each may be wrong."""
+    error, total = ModelError(0.1), 0.0
+    for motion in motions:
+        total += error.variance(motion)
+        error.keep(motion, assumed=0.1)
+    return total
+
+
+def test_an_error_goes_on_to_the_same_side_for_a_while():
+    first = grown([sideways(0.01)])
+    two = grown([sideways(0.01)] * 2)
+    assert 3 * first < two < 4 * first  # nearly that of the whole way at once
+
+
+def test_errors_of_other_directions_are_independent():
+    there, across = sideways(0.01), np.array((0, 0.01, 0, 0, 0, 0))
+    assert grown([there, across]) == pytest.approx(2 * grown([there]))
+    assert grown([there, -there]) == pytest.approx(2 * grown([there]))  # no less than that
+
+
+def test_after_a_long_way_errors_have_other_causes():
+    far = grown([sideways(0.01)] * 1000)
+    assert far < grown([sideways(10.0)]) / 10
+    assert far == pytest.approx(2 * grown([sideways(0.01)] * 500), rel=0.02)
+
+
+def test_what_was_learnt_is_in_force_from_the_next_keyframe():
+    error = learnt(0.0, 600)
+    before = error.variance(sideways(0.1))
+    error.keep(sideways(0.1), assumed=0.1)
+    assert before == pytest.approx(1e-4)
+    assert error.variance(sideways(0.1)) < 1e-6

@@ -15,7 +15,7 @@ OUTLIER_SIGMAS = 3.7
 _CAUCHY_SCALE = 2.385
 #: What :func:`_covariance_scale` is where the noise is Gaussian and as large as it is said to be.
 #: Smaller residuals prove nothing: the points may have been fitted to them.
-_LEAST_SCALE = 0.75
+_LEAST_SCALE = 0.6
 _NEAREST_M = 1e-3
 _BEHIND_COSTS = 100.0
 

@@ -5,6 +5,9 @@ by where features are in the image and by how far they are, and turning about th
 going ahead show in both. Where the two differ by more than their noise, the rest is the model's
 error; it grows with the motion. Which of them is wrong is not known, so all of it is taken for the
 pose's.
+
+Unlike noise it does not average out: while the camera goes on in one direction and sees much the
+same, it errs to the same side from keyframe to keyframe.
 """
 
 from __future__ import annotations
@@ -16,9 +19,10 @@ from embodied_perception.geometry.pose import Noise, Observations, linearise
 #: Of a twist: what depth sees of a motion, going ahead and turning about x and y.
 _SEEN_TWICE = np.array([2, 3, 4])
 _LEAST_DEPTHS = 20
-#: What is assumed counts as much as this motion, squared: 6 degrees. Less, and the first small
-#: motions, which tell little, would be believed.
-_ASSUMED_MOTION = 0.1**2
+#: What is assumed counts as much as having seen this motion, in radians squared.
+_ASSUMED_MOTION = 0.02**2
+#: Radians of motion until the error has another cause: about from one keyframe to the next.
+_SAME_CAUSE_RAD = 0.05
 #: Images until what was learnt counts e times less.
 _MEMORY = 300
 
@@ -57,9 +61,15 @@ def disagreement(
 
 
 class ModelError:
-    """Learns the share of the image's motion that is wrong."""
+    """Learns the share of the image's motion that is wrong.
 
-    def __init__(self) -> None:
+    Motions are (6,): translation in units of how far the scene is, and rotation in radians, so that
+    their length is about how far the image moves.
+    """
+
+    def __init__(self, assumed: float) -> None:
+        self._share = assumed
+        self._trend = np.zeros(6)
         self._excess = 0.0
         self._motion = 0.0
         self._assumed_motion = _ASSUMED_MOTION
@@ -74,15 +84,30 @@ class ModelError:
         excess = self._excess + assumed**2 * self._assumed_motion
         return float(np.sqrt(max(0.0, excess) / (self._motion + self._assumed_motion)))
 
+    def variance(self, motion: np.ndarray) -> float:
+        """By how much the error's variance grows along each axis with a motion since the keyframe.
+
+        It is what the square of the whole motion, with the part before that has the same cause, is
+        larger than the square of that part.
+        """
+        grown = float(motion @ motion) + 2.0 * max(0.0, float(motion @ self._trend))
+        return self._share**2 * grown
+
+    def keep(self, motion: np.ndarray, assumed: float) -> None:
+        """Go on from a new keyframe, after a motion; what was learnt until then is in force now."""
+        fading = np.exp(-np.linalg.norm(motion) / _SAME_CAUSE_RAD)
+        self._trend = fading * (self._trend + motion)
+        self._share = self.share(assumed)
+
     def learn(
-        self, difference: np.ndarray, variance: np.ndarray, moved_rad: float, scene_m: float
+        self, difference: np.ndarray, variance: np.ndarray, motion: np.ndarray, scene_m: float
     ) -> None:
-        """Take in one :func:`disagreement`, after a motion of ``moved_rad``, of things so far."""
+        """Take in one :func:`disagreement`, after a motion, of things ``scene_m`` away."""
         forget = 1.0 - 1.0 / _MEMORY
         units = np.array((scene_m, 1.0, 1.0))
         excess = float(np.mean((difference**2 - variance) / units**2))
         self._excess = forget * self._excess + excess
-        self._motion = forget * self._motion + moved_rad**2
+        self._motion = forget * self._motion + float(motion @ motion)
         self._assumed_motion *= forget
 
 

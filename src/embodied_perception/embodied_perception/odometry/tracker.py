@@ -101,7 +101,7 @@ class Tracker:
         self._camera = camera
         self._config = config
         self._noise = image.noise(config)
-        self._model_error = ModelError()
+        self._model_error = ModelError(config.model_error)
         self.camera_from_world = camera_from_world
         self.covariance = covariance
         self.velocity = np.zeros(6)
@@ -277,7 +277,7 @@ class Tracker:
         found = disagreement(points_camera, seen, self._camera.K, self._noise)
         if found is not None:
             motion = solution.camera_from_world @ match.keyframe.camera_from_world.inverse()
-            self._model_error.learn(*found, self._moved_rad(motion), self.scene_m)
+            self._model_error.learn(*found, self._image_motion(motion), self.scene_m)
 
     def _model_covariance(self, motion: Transform) -> np.ndarray:
         """What features agree on and is still wrong.
@@ -286,9 +286,12 @@ class Tracker:
         share of how far the image has moved, in radians; it shows as rotation as well as
         translation at the distance of the scene.
         """
-        share = self._model_error.share(self._config.model_error)
-        sigma = share * self._moved_rad(motion) * np.repeat((self.scene_m, 1.0), 3)
-        return np.diag(sigma**2)
+        variance = self._model_error.variance(self._image_motion(motion))
+        return variance * np.diag(np.repeat((self.scene_m, 1.0), 3) ** 2)
+
+    def _image_motion(self, motion: Transform) -> np.ndarray:
+        """How (6,) the image has moved, in radians."""
+        return np.concatenate((motion.translation / self.scene_m, motion.rotation_vector))
 
     def _start_at(self, image: OdometryImage) -> None:
         """Make an image the first one."""
@@ -300,13 +303,11 @@ class Tracker:
             first = self._map.newest
             self._start = MotionStart(self._camera, self._config, image, first, self.scene_m)
 
-    def _moved_rad(self, motion: Transform) -> float:
-        """How far the image has moved."""
-        turned = np.linalg.norm(motion.rotation_vector)
-        return float(turned + np.linalg.norm(motion.translation) / self.scene_m)
-
     def _add_keyframe(self, image: OdometryImage, pixels: np.ndarray, names: np.ndarray) -> None:
         """Keep an image: the features it shares with the one before, filled up with new ones."""
+        if self.keyframes:
+            motion = self.camera_from_world @ self.keyframes[-1].camera_from_world.inverse()
+            self._model_error.keep(self._image_motion(motion), self._config.model_error)
         count = self._config.features - len(pixels)
         corners = detect_corners(
             image.gray,
