@@ -24,6 +24,7 @@ CAMERAS = {
     "left": "camera/left/image_raw",
     "right": "camera/right/image_raw",
     "image": "camera/image_raw",
+    "mask": "camera/mask",
 }
 #: The topics beside an image that carry it packed (image_transport).
 PACKED = ("compressed", "compressedDepth", "ffmpeg", "foxglove")
@@ -62,6 +63,11 @@ ARGUMENTS = [
         default_value="",
         description="topic of the images for the stages camera and image, likewise; odometry is "
         "of this one camera then, where no color is given",
+    ),
+    DeclareLaunchArgument(
+        "mask",
+        default_value="",
+        description="topic of masks of classes, for odometry that has moving_labels",
     ),
     DeclareLaunchArgument(
         "image_transport",

@@ -262,3 +262,22 @@ def test_a_frame_without_a_camera():
     with pytest.raises(FrameError, match="'camera'") as error:
         _ = frame.camera
     assert error.value.reason == "NO_CAMERA_INFO"
+
+
+@pytest.mark.parametrize("encoding", ["mono8", "8UC1", "mono16", "16UC1"])
+def test_labels_are_the_numbers_that_were_sent(encoding):
+    sent = DEPTH_MM if "16" in encoding else GRAY
+    labels = Frame(RawPixels(sent, encoding), 1, "camera").labels
+    assert labels.dtype == sent.dtype
+    assert np.array_equal(labels, sent)
+
+
+@pytest.mark.parametrize(
+    "pixels",
+    [RawPixels(NOISE_RGB, "rgb8"), RawPixels(GRAY.astype(np.float32), "32FC1"),
+     CompressedPixels(cv2.imencode(".png", GRAY)[1].ravel())],
+    ids=["rgb8", "32FC1", "png"],
+)  # fmt: skip
+def test_pictures_are_no_labels(pixels):
+    with pytest.raises(FrameError, match=r"WRONG_ENCODING|expected one of mono8, 8UC1"):
+        _ = Frame(pixels, 1, "camera").labels

@@ -12,6 +12,7 @@ from embodied_perception.cli import main as program
 from embodied_perception.geometry import TransformTree
 from embodied_perception.stages import stage_type
 from embodied_perception.stages.camera_setups import SETUPS, ScaleSource
+from embodied_perception.stages.odometry import MASK
 from embodied_perception.stages.runner import reason_of
 
 ROOT = Path(__file__).parents[2]
@@ -80,6 +81,7 @@ def test_the_topics_are_those_of_the_stage() -> None:
     for make in SETUPS.values():
         for image in make(TransformTree(), ScaleSource("base_link", 0.0, "")).inputs:
             topics |= {image.topic, image.camera_info_topic}
+    topics.add(MASK.topic)
     table = section("Topics, services and parameters of odometry").split("| state |")[0]
     first_cells = re.findall(r"(?m)^\| (`.*?`) \|", table)
     assert set(re.findall(r"`(.*?)`", " ".join(first_cells))) == topics

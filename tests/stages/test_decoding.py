@@ -89,6 +89,7 @@ def test_transports_by_content():
         ("foxglove", "color", "/foxglove"),
         ("compressedDepth", "color", "/compressed"),
         ("compressedDepth", "any", "/compressedDepth"),
+        ("compressed", "labels", ""),
     ],
 )
 def test_the_transport_of_a_name(name, content, suffix):

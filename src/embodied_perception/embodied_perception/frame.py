@@ -8,7 +8,8 @@ import numpy as np
 
 from embodied_perception.camera import Camera
 from embodied_perception.errors import FrameError
-from embodied_perception.imaging import DevelopConfig, Pixels, develop
+from embodied_perception.imaging import DevelopConfig, Pixels, RawPixels, develop
+from embodied_perception.imaging.encodings import LABELS, unknown_encoding
 
 
 class Frame:
@@ -70,6 +71,15 @@ class Frame:
         if not np.isfinite(depth_m).any():
             raise FrameError("EMPTY_DEPTH", "no pixel of the depth image holds a reading")
         return depth_m
+
+    @cached_property
+    def labels(self) -> np.ndarray:
+        """(H, W) uint8 or uint16: the class of each pixel, as a number."""
+        pixels = self.pixels
+        if not isinstance(pixels, RawPixels) or pixels.encoding not in LABELS:
+            got = pixels.encoding if isinstance(pixels, RawPixels) else "packed image"
+            raise unknown_encoding(got, LABELS)
+        return self._fitting(pixels.array)
 
     def develop(self, config: DevelopConfig) -> np.ndarray:
         """(H, W, 3) uint8 RGB, as the settings say; computed at every call."""

@@ -102,6 +102,7 @@ def _encodings() -> dict[str, Encoding]:
 
 ENCODINGS = _encodings()
 PICTURES = tuple(name for name, encoding in ENCODINGS.items() if encoding.colors)
+LABELS = ("mono8", "8UC1", "mono16", "16UC1")
 DEPTHS = tuple(name for name, encoding in ENCODINGS.items() if encoding.is_depth)
 
 

@@ -28,6 +28,10 @@ class OdometryImage(Protocol):
         """When it was taken."""
 
     @property
+    def moving(self) -> np.ndarray | None:
+        """(H, W) bool: what moves by itself, and says nothing of how the camera does."""
+
+    @property
     def has_depth(self) -> bool:
         """Whether depth is measured."""
 
@@ -57,18 +61,21 @@ class RgbdImage:
         gray: (H, W) uint8, as the camera gives it (distorted).
         depth_m: (H, W) float32 along the optical axis, NaN unknown.
         stamp_ns: when it was taken.
+        moving: (H, W) bool, what moves by itself; ``None``: that is not known.
 
     """
 
     gray: np.ndarray
     depth_m: np.ndarray
     stamp_ns: int
+    moving: np.ndarray | None = None
     has_depth: ClassVar[bool] = True
     ruler: ClassVar[None] = None
     scale_sigma: ClassVar[float] = 0.0
 
     def require_shape(self, shape: tuple[int, int]) -> None:
         """See :class:`OdometryImage`."""
+        _require_mask(self.moving, shape)
         if self.gray.shape != shape or self.depth_m.shape != shape:
             raise OdometryError(
                 f"got an image of shape {self.gray.shape} and depth of shape {self.depth_m.shape}; "
@@ -95,6 +102,7 @@ class StereoImage:
         right: (H, W) uint8.
         focal_baseline: focal length in pixels times baseline in metres.
         stamp_ns: when they were taken.
+        moving: (H, W) bool, what moves by itself in the left one; ``None``: that is not known.
 
     """
 
@@ -102,12 +110,14 @@ class StereoImage:
     right: np.ndarray
     focal_baseline: float
     stamp_ns: int
+    moving: np.ndarray | None = None
     has_depth: ClassVar[bool] = True
     ruler: ClassVar[None] = None
     scale_sigma: ClassVar[float] = 0.0
 
     def require_shape(self, shape: tuple[int, int]) -> None:
         """See :class:`OdometryImage`."""
+        _require_mask(self.moving, shape)
         if self.gray.shape != shape or self.right.shape != shape:
             raise OdometryError(
                 f"got a left image of shape {self.gray.shape} and a right one of shape "
@@ -133,12 +143,14 @@ class MonoImage:
         gray: (H, W) uint8, as the camera gives it (distorted).
         stamp_ns: when it was taken.
         ruler: what tells the scale, of the same kind for all images; ``None``: nothing does.
+        moving: (H, W) bool, what moves by itself; ``None``: that is not known.
 
     """
 
     gray: np.ndarray
     stamp_ns: int
     ruler: Ruler | None = None
+    moving: np.ndarray | None = None
     has_depth: ClassVar[bool] = False
 
     @property
@@ -148,6 +160,7 @@ class MonoImage:
 
     def require_shape(self, shape: tuple[int, int]) -> None:
         """See :class:`OdometryImage`."""
+        _require_mask(self.moving, shape)
         if self.gray.shape != shape:
             raise OdometryError(
                 f"got an image of shape {self.gray.shape}; the camera has {shape}: check "
@@ -162,3 +175,19 @@ class MonoImage:
     def noise(self, config: OdometryConfig) -> Noise:
         """See :class:`OdometryImage`."""
         return Noise(config.pixel_noise_px, config.depth_noise)
+
+
+def stands_still(image: OdometryImage, pixels: np.ndarray) -> np.ndarray:
+    """Which of pixels (N, 2) inside the image are of nothing that moves by itself: (N,) bool."""
+    if image.moving is None or not len(pixels):
+        return np.ones(len(pixels), bool)
+    columns, rows = np.rint(pixels).astype(int).T
+    return ~image.moving[rows, columns]
+
+
+def _require_mask(moving: np.ndarray | None, shape: tuple[int, int]) -> None:
+    if moving is not None and (moving.shape != shape or moving.dtype != np.bool_):
+        raise OdometryError(
+            f"got a {moving.dtype} mask of shape {moving.shape}; the camera has {shape}, and the "
+            "mask must be of bool"
+        )

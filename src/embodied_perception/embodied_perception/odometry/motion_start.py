@@ -10,7 +10,7 @@ from embodied_perception.camera import Camera
 from embodied_perception.features import follow
 from embodied_perception.geometry import Transform
 from embodied_perception.odometry.config import OdometryConfig
-from embodied_perception.odometry.images import OdometryImage
+from embodied_perception.odometry.images import OdometryImage, stands_still
 from embodied_perception.odometry.keyframes import Keyframe
 from embodied_perception.odometry.local_map import least_parallax
 from embodied_perception.odometry.two_view import possible_motions
@@ -64,6 +64,7 @@ class MotionStart:
         config, first, K = self._config, self._first, self._camera.K
         pixels, trusted = follow(first.gray, image.gray, first.pixels, predicted=self._followed)
         self._followed = np.where(trusted[:, None], pixels, self._followed)
+        trusted[trusted] = stands_still(image, pixels[trusted])
         if trusted.sum() < max(_LEAST_FOLLOWED * len(trusted), 2 * config.min_inliers):
             return None
         pixel_px = image.noise(config).pixel_px

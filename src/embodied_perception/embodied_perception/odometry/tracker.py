@@ -22,7 +22,7 @@ from embodied_perception.geometry.pose import (
     twist_transform,
 )
 from embodied_perception.odometry.config import OdometryConfig
-from embodied_perception.odometry.images import OdometryImage
+from embodied_perception.odometry.images import OdometryImage, stands_still
 from embodied_perception.odometry.keyframes import Keyframe
 from embodied_perception.odometry.local_map import LocalMap
 from embodied_perception.odometry.model_error import ModelError, disagreement
@@ -201,6 +201,7 @@ class Tracker:
         pixels, trusted = follow(
             keyframe.gray, image.gray, keyframe.pixels[ahead], predicted=predicted[ahead]
         )
+        trusted[trusted] = stands_still(image, pixels[trusted])
         pixels, points = pixels[trusted], points[ahead][trusted]
         known = np.isfinite(points[:, 0])
         seen = observe(self._camera, self._config, pixels, image)
@@ -315,6 +316,7 @@ class Tracker:
             occupied=pixels,
             spacing_px=self._config.feature_spacing_px,
         )
+        corners = corners[stands_still(image, corners)]
         fresh = observe(self._camera, self._config, corners, image)
         # Those of known depth first: of the others, it takes time to learn it.
         chosen = np.argsort(np.isnan(fresh.depth_m), kind="stable")[:count]

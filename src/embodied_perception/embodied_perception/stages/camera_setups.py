@@ -66,8 +66,14 @@ class CameraSetup(Protocol):
 
     inputs: tuple[ImageInput, ...]
 
-    def moment(self, **frames: Frame) -> Moment:
-        """Prepare the images of one time; raises where they or TF do not allow it."""
+    def moment(self, moving: np.ndarray | None, **frames: Frame) -> Moment:
+        """Prepare the images of one time; raises where they or TF do not allow it.
+
+        Args:
+            moving: (H, W) bool, what moves by itself in the first input's image.
+            frames: of the inputs, by name.
+
+        """
 
 
 class RgbdSetup:
@@ -81,11 +87,11 @@ class RgbdSetup:
     def __init__(self, transforms: TransformTree) -> None:
         self._registrar = Registrar(transforms)
 
-    def moment(self, **frames: Frame) -> Moment:
+    def moment(self, moving: np.ndarray | None, **frames: Frame) -> Moment:
         """See :class:`CameraSetup`."""
         color = frames["color"]
         depth_m = self._registrar.register(color, frames["depth"])
-        image = RgbdImage(color.gray, depth_m, color.stamp_ns)
+        image = RgbdImage(color.gray, depth_m, color.stamp_ns, moving)
         return Moment(image, color.camera, color, Transform.identity(), lambda: color.rgb)
 
 
@@ -100,7 +106,7 @@ class StereoSetup:
     def __init__(self) -> None:
         self._known: tuple[Camera, Camera, Camera, float] | None = None
 
-    def moment(self, **frames: Frame) -> Moment:
+    def moment(self, moving: np.ndarray | None, **frames: Frame) -> Moment:
         """See :class:`CameraSetup`."""
         left, right = frames["left"], frames["right"]
         camera, focal_baseline = self._rectified(left.camera, right.camera)
@@ -108,7 +114,10 @@ class StereoSetup:
             cv2.remap(each.gray, *each.camera.rectification_maps(), cv2.INTER_LINEAR)
             for each in (left, right)
         )
-        image = StereoImage(flat, other, focal_baseline, left.stamp_ns)
+        if moving is not None:
+            maps = left.camera.rectification_maps()
+            moving = cv2.remap(moving.view(np.uint8), *maps, cv2.INTER_NEAREST).astype(bool)
+        image = StereoImage(flat, other, focal_baseline, left.stamp_ns, moving)
         turned_back = Transform(left.camera.R.T, np.zeros(3))
         return Moment(
             image, camera, left, turned_back, lambda: cv2.cvtColor(flat, cv2.COLOR_GRAY2RGB)
@@ -132,10 +141,10 @@ class MonoSetup:
     def __init__(self, transforms: TransformTree, scale: ScaleSource) -> None:
         self._transforms, self._scale = transforms, scale
 
-    def moment(self, **frames: Frame) -> Moment:
+    def moment(self, moving: np.ndarray | None, **frames: Frame) -> Moment:
         """See :class:`CameraSetup`."""
         frame = frames["image"]
-        image = MonoImage(frame.gray, frame.stamp_ns, self._ruler(frame))
+        image = MonoImage(frame.gray, frame.stamp_ns, self._ruler(frame), moving)
         return Moment(image, frame.camera, frame, Transform.identity(), lambda: frame.rgb)
 
     def _ruler(self, frame: Frame) -> Ruler | None:

@@ -23,7 +23,7 @@ from tf2_msgs.msg import TFMessage
 
 from embodied_perception.camera import Camera
 from embodied_perception.config import Config, parameter
-from embodied_perception.errors import ConfigError, OdometryError
+from embodied_perception.errors import ConfigError, FrameError, OdometryError
 from embodied_perception.features.words import Vocabulary
 from embodied_perception.frame import Frame
 from embodied_perception.geometry import Transform, TransformTree
@@ -40,6 +40,7 @@ from embodied_perception.stages.messages import (
 )
 from embodied_perception.stages.registration import pose_in
 from embodied_perception.stages.stage import (
+    ImageInput,
     Output,
     Picture,
     Service,
@@ -55,6 +56,9 @@ _LEVELS = {
     TrackingState.RECOVERED: Status.WARN,
 }
 _MAPS_NEED = "maps need `places` above 0, and a `mode` other than mono"
+#: Of the class in each pixel, such as a segmentation publishes.
+MASK = ImageInput("mask", "camera/mask", content="labels", needs_camera_info=False)
+_MARGIN_PX = 17  # as large as the window in which features are followed
 _PATH_PERIOD_NS = 500_000_000
 _PATH_POSES = 2000
 
@@ -98,6 +102,14 @@ class OdometryStageConfig(OdometryConfig):
         "",
         "in mode mono, frame in which something else moves base_frame by TF, such as wheels: the "
         "distance driven at the start gives the scale. Empty is none",
+        fixed=True,
+    )
+    moving_labels: tuple[int, ...] = parameter(
+        (),
+        "classes that move by themselves, such as people: their numbers in the mask on "
+        "camera/mask, which is waited for at each image. Empty: there is no mask",
+        minimum=0,
+        maximum=65535,
         fixed=True,
     )
     sync_tolerance_s: float = parameter(
@@ -154,6 +166,10 @@ class OdometryStage(Stage):
             ),
         )
         self.inputs = self._setup.inputs
+        self._moves = np.zeros(65536, bool)
+        if self.config.moving_labels:
+            self.inputs = (*self.inputs, MASK)
+            self._moves[list(self.config.moving_labels)] = True
         self._places: PlaceMap | None = None
         self._loaded: MapContents | None = None
         self._odom_from_start = Transform.identity()  # where the base is at the first image
@@ -175,7 +191,7 @@ class OdometryStage(Stage):
             return {}
         lead = frames[self.inputs[0].name]
         base_from_lead = self._base_from_lead(lead)
-        moment = self._setup.moment(**frames)
+        moment = self._setup.moment(self._moving(lead, frames.pop("mask", None)), **frames)
         base_from_camera = base_from_lead @ moment.lead_from_camera
         estimate = self._tracker(moment.camera).track(moment.image)
         self._status = _status(estimate)
@@ -295,6 +311,19 @@ class OdometryStage(Stage):
             self._odometry.camera = camera
         self._odometry.config = self.config
         return self._odometry
+
+    def _moving(self, lead: Frame, mask: Frame | None) -> np.ndarray | None:
+        """What (H, W) moves by itself, with what is too near to it to be told from it."""
+        if mask is None:
+            return None
+        if mask.labels.shape != lead.gray.shape:
+            raise FrameError(
+                "SIZE_MISMATCH",
+                f"the mask has shape {mask.labels.shape}, its image {lead.gray.shape}: publish it "
+                "at the size of the image",
+            )
+        moving = self._moves[mask.labels].view(np.uint8)
+        return cv2.dilate(moving, np.ones((_MARGIN_PX, _MARGIN_PX), np.uint8)).view(np.bool_)
 
     def _base_from_lead(self, lead: Frame) -> Transform:
         if not self.config.base_frame:

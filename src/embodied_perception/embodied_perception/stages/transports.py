@@ -12,7 +12,7 @@ from sensor_msgs.msg import CompressedImage, Image
 from embodied_perception.errors import ConfigError
 
 #: What an input's images show.
-Content = Literal["color", "depth", "any"]
+Content = Literal["color", "depth", "labels", "any"]
 
 
 @dataclass(frozen=True)
@@ -35,6 +35,7 @@ TRANSPORTS = {
 _CARRIERS: dict[Content, tuple[str, ...]] = {
     "color": ("raw", "compressed", "ffmpeg", "foxglove"),
     "depth": ("raw", "compressedDepth"),
+    "labels": ("raw",),  # a lossy one would make up classes
     "any": tuple(TRANSPORTS),
 }
 
@@ -45,7 +46,9 @@ def transports_of(content: Content) -> list[Transport]:
 
 
 def transport_named(name: str, content: Content) -> Transport:
-    """The transport of a name, or what does its work for such images: depth is never a video.
+    """The transport of a name, or what does its work for such images.
+
+    Depth is never a video, and labels are never packed.
 
     Raises:
         ConfigError: there is none of that name.
@@ -54,4 +57,4 @@ def transport_named(name: str, content: Content) -> Transport:
         raise ConfigError(f"image_transport: got {name!r}, expected one of {', '.join(TRANSPORTS)}")
     if name in _CARRIERS[content]:
         return TRANSPORTS[name]
-    return TRANSPORTS["compressedDepth" if content == "depth" else "compressed"]
+    return TRANSPORTS[_CARRIERS[content][-1] if content in ("depth", "labels") else "compressed"]
