@@ -20,7 +20,7 @@ import json
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -104,7 +104,10 @@ def messages_of(data: Path, limit: int | None) -> Iterator[tuple[str, Any]]:
 
 def read(data: Path, mode: str, limit: int | None) -> Recording:
     """Decode a recording to memory."""
-    runner = StageRunner(OdometryStage, OdometryStageConfig(mode=mode))
+    config = OdometryStageConfig(mode=mode)
+    if mode == "mono":  # the way from the camera to base_link has no length in unknown units
+        config = replace(config, base_frame="")
+    runner = StageRunner(OdometryStage, config)
     runner.is_wanted = lambda sink: not sink.on_demand
     sources = {}
     for transport in ("raw", "compressed"):
@@ -129,7 +132,11 @@ def read(data: Path, mode: str, limit: int | None) -> Recording:
         raise SystemExit(f"{data}: nothing on {wanted}; choose another --mode")
     if not truth:
         raise SystemExit(f"{data}: no true poses on {GROUND_TRUTH}; there is nothing to compare to")
-    return Recording(runner, moments, as_trajectory(truth))
+    recording = Recording(runner, moments, as_trajectory(truth))
+    if mode == "mono":
+        base_from_camera = lookup(recording, "base_link", moments[0]["image"])
+        recording.truth = recording.truth.of_part(base_from_camera)
+    return recording
 
 
 def as_trajectory(poses: Sequence[tuple[int, Any]]) -> Trajectory:

@@ -8,6 +8,7 @@ from scipy.spatial.transform import Rotation
 
 from embodied_perception.errors import EvaluationError
 from embodied_perception.evaluation import Trajectory, evaluate_trajectory, plot_trajectory
+from embodied_perception.geometry import Transform
 
 HZ = 10
 
@@ -162,3 +163,13 @@ def test_picture(tmp_path, noise_m):
     errors = evaluate_trajectory(moved(truth, 6, noise_m=noise_m), truth)
     plot_trajectory(errors, tmp_path / "trajectory.png", "walk")
     assert (tmp_path / "trajectory.png").stat().st_size > 20_000
+
+
+def test_the_way_of_a_part_is_that_of_its_transforms():
+    body, body_from_part = walk(3), Transform.from_rotation_vector((0.3, -1, 2), (1, 2, 3))
+    part = body.of_part(body_from_part)
+    for k in (0, 40, 79):
+        world_from_body = Transform.from_quaternion(body.quaternions_xyzw[k], body.positions_m[k])
+        expected = world_from_body @ body_from_part
+        found = Transform.from_quaternion(part.quaternions_xyzw[k], part.positions_m[k])
+        np.testing.assert_allclose(found.matrix, expected.matrix, atol=1e-9)

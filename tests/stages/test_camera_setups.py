@@ -70,8 +70,8 @@ def write(tmp_path, wall):
     return write
 
 
-def replayed(path, tmp_path, mode="stereo"):
-    config = OdometryStageConfig(mode=mode, base_frame="")
+def replayed(path, tmp_path, mode="stereo", base_frame=""):
+    config = OdometryStageConfig(mode=mode, base_frame=base_frame)
     replay = Replay(path, [(OdometryStage, config)])
     out = tmp_path / "out.mcap"
     summary = replay.run(out, copy=False, raw=True)
@@ -208,3 +208,14 @@ def test_a_scale_from_a_frame_that_is_not_there_is_refused(on_a_robot, tmp_path,
 def test_a_height_needs_a_robot_to_stand_on():
     with pytest.raises(ConfigError, match=r"camera_height_m: .*base_frame"):
         OdometryStageConfig(mode="mono", camera_height_m=0.3, base_frame="")
+
+
+def test_in_unknown_units_the_camera_is_where_the_base_is(on_a_robot, tmp_path):
+    """Turned by the camera's mount, but not moved by metres that mean nothing there."""
+    _, messages = replayed(on_a_robot, tmp_path, mode="mono", base_frame="base_link")
+    odoms = [message for topic, _, message in messages if topic == "/odom"]
+    place = odoms[-1].pose.pose.position
+    moved = (poses(60)[-len(odoms)].inverse() @ poses(60)[-1]).translation
+    expected = BODY_FROM_OPTICAL.rotation @ moved
+    said = np.array([place.x, place.y, place.z])
+    assert said @ expected / np.linalg.norm(said) / np.linalg.norm(expected) > 0.999

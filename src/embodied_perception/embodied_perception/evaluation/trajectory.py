@@ -16,6 +16,7 @@ from evo.core.trajectory import PoseTrajectory3D
 from scipy.spatial.transform import Rotation, Slerp
 
 from embodied_perception.errors import EvaluationError
+from embodied_perception.geometry import Transform
 
 #: The reference is interpolated between poses that are at most this far apart.
 MAX_REFERENCE_GAP_NS = 250_000_000
@@ -81,6 +82,15 @@ class Trajectory:
 
     def __len__(self) -> int:
         return len(self.stamps_ns)
+
+    def of_part(self, body_from_part: Transform) -> Trajectory:
+        """Poses, without covariances, of something that is fixed to the body."""
+        turns = Rotation.from_quat(self.quaternions_xyzw)
+        return Trajectory(
+            self.stamps_ns,
+            self.positions_m + turns.apply(body_from_part.translation),
+            (turns * Rotation.from_matrix(body_from_part.rotation)).as_quat(),
+        )
 
 
 @dataclass(frozen=True)

@@ -194,6 +194,9 @@ class OdometryStage(Stage):
         moment = self._setup.moment(self._moving(lead, frames.pop("mask", None)), **frames)
         base_from_camera = base_from_lead @ moment.lead_from_camera
         estimate = self._tracker(moment.camera).track(moment.image)
+        if not estimate.is_metric:
+            # In units that are not known, the camera is nowhere but at the base.
+            base_from_camera = Transform(base_from_camera.rotation, np.zeros(3))
         self._status = _status(estimate)
         results: dict[str, Any] = {"status": _status_message(estimate, lead)}
         if self.wanted("features"):
