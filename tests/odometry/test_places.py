@@ -156,6 +156,19 @@ def test_a_lost_camera_is_at_no_place(camera):
     assert not PlaceMap(camera, CONFIG, Vocabulary.load()).is_new(lost)
 
 
+def test_rotations_stay_rotations_through_many_losses(camera, frames, estimates):
+    """Each is found again at once, as where lights flicker."""
+    places = PlaceMap(camera, CONFIG, Vocabulary.load())
+    for epoch in range(40):
+        stamp_ns = (epoch + 1) * PERIOD_NS
+        seen = dataclasses.replace(estimates[epoch % 9], stamp_ns=stamp_ns, epoch=epoch)
+        places.add(RgbdImage(*frames[epoch % 9], stamp_ns), seen)
+    assert places.loops >= 38
+    for _, map_from_camera in places.trajectory():
+        turned_back = map_from_camera.rotation @ map_from_camera.rotation.T
+        np.testing.assert_allclose(turned_back, np.eye(3), atol=1e-12)
+
+
 def test_images_without_features_or_depth_are_places_too(camera, frames, estimates):
     places = PlaceMap(camera, CONFIG, Vocabulary.load())
     gray, depth_m = frames[0]

@@ -322,6 +322,8 @@ class PlaceMap:
         loose = self._loaded if self.map_from_world is None else self._begun
         map_from_second = self._in_map[edge.first] @ edge.first_from_second
         moved = map_from_second @ self._in_map[edge.second].inverse()
+        # Without this, a rotation's rounding error would grow threefold at each join.
+        moved = Transform.from_rotation_vector(moved.rotation_vector, moved.translation)
         for name in self._in_map:
             if name >= loose:
                 self._in_map[name] = moved @ self._in_map[name]
