@@ -119,6 +119,21 @@ def test_loss_is_stated_at_once_and_the_view_found_again(recording, feed, kind):
     assert feed(*recording[23][1:]).state is TrackingState.OK
 
 
+def test_noise_is_no_beginning(recording, feed):
+    """However long it lasts, what was known stays, and is found again after it."""
+    for _, gray, depth_m in recording[:20]:
+        feed(gray, depth_m)
+    generator = np.random.default_rng(0)
+    for _ in range(12):
+        lost = feed(generator.integers(0, 256, gray.shape, np.uint8), depth_m)
+        assert lost.state is TrackingState.LOST
+        assert lost.epoch == 0
+    truth, gray, depth_m = recording[32]
+    found = feed(gray, depth_m)
+    assert found.state is TrackingState.RECOVERED
+    assert errors(found, truth)[0] < 15
+
+
 def test_a_short_blindness_is_coasted_through(recording, feed):
     for _, gray, depth_m in recording[:20]:
         last = feed(gray, depth_m)
