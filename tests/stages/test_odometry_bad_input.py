@@ -1,0 +1,497 @@
+"""Odometry through bad input: all that it publishes is sound, and it says when it is not measured.
+
+The demo's recording, at half its size, with something wrong in the middle of it. Each test runs it
+through :class:`Robot`, which looks at every message.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from sensor_msgs.msg import CameraInfo, Image
+from tf2_msgs.msg import TFMessage
+
+from embodied_perception.bags import BagReader
+from embodied_perception.camera import Camera
+from embodied_perception.frame import Frame
+from embodied_perception.geometry import Transform
+from embodied_perception.imaging import RawPixels
+from embodied_perception.stages.decoding import Decoder
+from embodied_perception.stages.messages import stamp_ns, transform_message
+from embodied_perception.stages.odometry import OdometryStage, OdometryStageConfig
+from embodied_perception.stages.runner import FrameSet, StageRunner
+
+DEMO = Path(__file__).parents[2] / "src/embodied_perception_bringup/demo/demo_room.mcap"
+COLOR = "/camera/color/image_raw/compressed"
+DEPTH = "/camera/depth/image_raw/compressedDepth"
+INFO = "/camera/color/camera_info"
+TRUTH = "/ground_truth/odom"
+COUNT = 75
+PERIOD_NS = 66_666_667
+#: What goes wrong does so in these shots, for 2 s.
+FIRST, LAST = 20, 50
+FAULTY = slice(FIRST, LAST)
+#: The robot drives at 0.3 m/s and turns at 0.5 rad/s.
+LIMITS = {"max_speed": 1.0, "max_turn_rate": 1.0}
+
+
+@dataclass(frozen=True)
+class Shot:
+    """What cameras send at one time, by input, and where the robot truly is."""
+
+    stamp_ns: int
+    images: dict[str, np.ndarray]
+    world_from_base: Transform
+    frame_id: str
+
+
+Fault = Callable[[list[Shot]], list[Shot]]
+
+
+@dataclass(frozen=True)
+class Recording:
+    """Shots, the cameras that took them, by input, and where these are."""
+
+    shots: list[Shot]
+    cameras: dict[str, Camera]
+    base_from_camera: Transform
+
+
+@dataclass(frozen=True)
+class Said:
+    """What was published of one shot.
+
+    ``error_m`` and ``nees``, the squared error over what the covariance expects, are NaN where
+    there is no pose. The truth begins where odometry began.
+    """
+
+    state: str
+    reason: str
+    epoch: int
+    error_m: float
+    nees: float
+
+
+class Robot:
+    """Runs the stage as its hosts do, and checks all that it publishes."""
+
+    def __init__(self, recording: Recording, **parameters: Any) -> None:
+        config = OdometryStageConfig(**LIMITS, **parameters)
+        self.runner = StageRunner(OdometryStage, config)
+        self.runner.is_wanted = lambda sink: not sink.on_demand
+        sources = self.runner.sources()
+        self._images = {each.input_name: each for each in sources if each.type is Image}
+        self.infos = {each.input_name: each for each in sources if each.type is CameraInfo}
+        for name, camera in recording.cameras.items():
+            self.runner.accept(self.infos[name], camera)
+        self._base_from_camera = recording.base_from_camera
+        (mounts,) = (each for each in sources if each.type is TFMessage and each.latched)
+        edge = (self._base_from_camera, "base_link", recording.shots[0].frame_id)
+        self.runner.accept(mounts, [transform_message(*edge, 0)])
+        self._truths: dict[int, Transform] = {}
+        self._last_ns = 0
+        self._origin: Transform | None = None
+        self._last_pose: tuple[int, Transform] | None = None
+
+    def run(self, shots: Sequence[Shot]) -> list[Said]:
+        """Send shots; returns what was said of those that were used.
+
+        Of the others the reason is counted, once it is known.
+        """
+        said = []
+        for shot in shots:
+            self._truths[shot.stamp_ns] = shot.world_from_base
+            for name, image in shot.images.items():
+                encoding = "16UC1" if image.dtype == np.uint16 else "mono8"
+                frame = Frame(RawPixels(image, encoding), shot.stamp_ns, shot.frame_id)
+                said += self._process(self.runner.accept(self._images[name], frame))
+        return said
+
+    def finish(self) -> dict[str, int]:
+        """Nothing more comes; returns by reason how many images were not used."""
+        assert list(self._process(self.runner.finish())) == []
+        return self.runner.report.dropped
+
+    def diagnosis(self) -> tuple[int, str]:
+        """Level and words of what hosts publish each second."""
+        report, status = self.runner.report, self.runner.stage.status()
+        (diagnosis,) = report.diagnostics("odometry", status, 1).status
+        return diagnosis.level[0], diagnosis.message
+
+    def _process(self, ready: list[FrameSet]) -> Iterator[Said]:
+        for each in ready:
+            outputs = {sink.topic: message for sink, message in self.runner.process(each)}
+            if outputs:
+                yield self._check(each.stamp_ns, outputs)
+
+    def _check(self, now_ns: int, outputs: dict[str, Any]) -> Said:
+        if now_ns < self._last_ns:  # time went back, which hosts tell: all begins anew
+            self._origin = self._last_pose = None
+        assert now_ns != self._last_ns
+        self._last_ns = now_ns
+        status = outputs.pop("~/status")
+        assert stamp_ns(status.header) == now_ns
+        assert bool(status.reason) == (status.state_name != "OK")
+        assert 0 <= status.inliers <= status.features_tracked
+        measured = "odom" in outputs and status.state_name != "LOST"
+        assert np.isfinite(status.reprojection_rms_px) == measured
+        error_m = nees = np.nan
+        if "odom" in outputs:
+            error_m, nees = self._check_pose(now_ns, outputs)
+        else:
+            assert status.state_name in ("INIT", "LOST")
+            assert outputs == {}
+        return Said(status.state_name, status.reason, status.epoch, error_m, nees)
+
+    def _check_pose(self, now_ns: int, outputs: dict[str, Any]) -> tuple[float, float]:
+        odom = outputs["odom"]
+        assert stamp_ns(odom.header) == now_ns
+        odom_from_base = pose_of(odom.pose.pose.position, odom.pose.pose.orientation)
+        twist = odom.twist.twist
+        for vector in (twist.linear, twist.angular):
+            assert np.isfinite((vector.x, vector.y, vector.z)).all()
+        for covariance in (odom.pose.covariance, odom.twist.covariance):
+            matrix = covariance.reshape(6, 6)
+            np.testing.assert_allclose(matrix, matrix.T, rtol=1e-9, atol=1e-15)
+            assert np.linalg.eigvalsh(matrix).min() > 0
+        pose_of(outputs["~/map_pose"].pose.position, outputs["~/map_pose"].pose.orientation)
+        edges = {each.child_frame_id: each for each in outputs["/tf"].transforms}
+        assert edges.keys() == {"base_link", "odom"}
+        for edge in edges.values():
+            assert stamp_ns(edge.header) == now_ns
+            pose_of(edge.transform.translation, edge.transform.rotation)
+        edge = edges["base_link"].transform
+        told = pose_of(edge.translation, edge.rotation)
+        np.testing.assert_allclose(told.matrix, odom_from_base.matrix, atol=1e-9)
+        self._check_step(now_ns, odom_from_base @ self._base_from_camera)
+        truth = self._truths[now_ns]
+        if self._origin is None:
+            self._origin = truth
+        true = self._origin.inverse() @ truth
+        moved = odom_from_base.translation - true.translation
+        turned = Transform(odom_from_base.rotation @ true.rotation.T, np.zeros(3)).rotation_vector
+        off = np.concatenate((moved, turned))
+        nees = off @ np.linalg.solve(odom.pose.covariance.reshape(6, 6), off) / 6
+        return float(np.linalg.norm(moved)), float(nees)
+
+    def _check_step(self, now_ns: int, odom_from_camera: Transform) -> None:
+        """The motion model is the camera's."""
+        if self._last_pose is not None:
+            before_ns, before = self._last_pose
+            motion = before.inverse() @ odom_from_camera
+            seconds = (now_ns - before_ns) * 1e-9
+            assert np.linalg.norm(motion.translation) < LIMITS["max_speed"] * seconds + 1e-6
+            assert np.linalg.norm(motion.rotation_vector) < LIMITS["max_turn_rate"] * seconds + 1e-6
+        self._last_pose = (now_ns, odom_from_camera)
+
+
+def pose_of(position: Any, turn: Any) -> Transform:
+    """From what messages hold; fails unless it is finite, and the quaternion of length 1."""
+    quaternion = (turn.x, turn.y, turn.z, turn.w)
+    assert np.linalg.norm(quaternion) == pytest.approx(1, abs=1e-9)
+    assert np.isfinite((position.x, position.y, position.z)).all()
+    return Transform.from_quaternion(quaternion, (position.x, position.y, position.z))
+
+
+@pytest.fixture(scope="module")
+def recording() -> Recording:
+    """The demo's first seconds, at half its size."""
+    decoders = {topic: Decoder() for topic in (COLOR, DEPTH, INFO)}
+    frames: dict[str, list[Frame]] = {COLOR: [], DEPTH: []}
+    truths: dict[int, Transform] = {}
+    with BagReader(DEMO) as bag:
+        for topic, _, message in bag.messages([*decoders, TRUTH, "/tf_static"]):
+            if topic == "/tf_static":
+                (mount,) = message.transforms
+            elif topic == TRUTH:
+                pose = message.pose.pose
+                truths[stamp_ns(message.header)] = pose_of(pose.position, pose.orientation)
+            elif len(frames[DEPTH]) < COUNT:
+                (decoded,) = decoders[topic].decode(message)
+                if topic == INFO:
+                    camera = decoded.resized(decoded.width // 2, decoded.height // 2)
+                else:
+                    frames[topic].append(decoded)
+    place = mount.transform
+    shots = []
+    for color, depth in zip(frames[COLOR], frames[DEPTH], strict=False):
+        assert color.stamp_ns == depth.stamp_ns
+        gray = cv2.resize(color.gray, camera.resolution_wh, interpolation=cv2.INTER_AREA)
+        depth_mm = np.nan_to_num(1e3 * depth.depth_m[::2, ::2]).astype(np.uint16)
+        images = {"color": gray, "depth": depth_mm}
+        truth = truths[color.stamp_ns]
+        shots.append(Shot(color.stamp_ns, images, truth, color.frame_id))
+    assert len(shots) == COUNT
+    cameras = {"color": camera, "depth": camera}
+    return Recording(shots, cameras, pose_of(place.translation, place.rotation))
+
+
+# What can be wrong.
+
+
+def only(change: Callable[[Shot], Shot], where: slice = FAULTY) -> Fault:
+    """Each shot there, changed."""
+
+    def fault(shots: list[Shot]) -> list[Shot]:
+        changed = list(shots)
+        changed[where] = [change(shot) for shot in shots[where]]
+        return changed
+
+    return fault
+
+
+def image(name: str, change: Callable[[np.ndarray], np.ndarray]) -> Callable[[Shot], Shot]:
+    """One image of a shot, changed."""
+    return lambda shot: replace(shot, images=shot.images | {name: change(shot.images[name])})
+
+
+def without(*names: str) -> Callable[[Shot], Shot]:
+    """A shot in which cameras say nothing."""
+    return lambda shot: replace(
+        shot, images={name: each for name, each in shot.images.items() if name not in names}
+    )
+
+
+def later(seconds: float) -> Callable[[Shot], Shot]:
+    """A shot with another stamp."""
+    return lambda shot: replace(shot, stamp_ns=shot.stamp_ns + round(seconds * 1e9))
+
+
+def gain(factor: float) -> Callable[[Shot], Shot]:
+    """Longer or shorter exposed."""
+    return image("color", lambda gray: np.clip(np.rint(factor * gray), 0, 255).astype(np.uint8))
+
+
+def gamma(power: float) -> Callable[[Shot], Shot]:
+    """By another curve."""
+    return image("color", lambda gray: np.rint(255 * (gray / 255) ** power).astype(np.uint8))
+
+
+def noise_like(gray: np.ndarray) -> np.ndarray:
+    """Nothing but noise; other noise for another image."""
+    seed = int(gray.sum())
+    return np.random.default_rng(seed).integers(0, 256, gray.shape, np.uint8)
+
+
+def salted(share: float) -> Callable[[np.ndarray], np.ndarray]:
+    """Black and white pixels, here and there."""
+
+    def change(gray: np.ndarray) -> np.ndarray:
+        noise = noise_like(gray)
+        hit = np.random.default_rng(int(gray.sum())).random(gray.shape) < share
+        return np.where(hit, np.uint8(255) * (noise & 1), gray)
+
+    return change
+
+
+def smaller(shot: Shot) -> Shot:
+    """Of half the size."""
+    halves = {name: np.ascontiguousarray(each[::2, ::2]) for name, each in shot.images.items()}
+    return replace(shot, images=halves)
+
+
+def nowhere(shot: Shot) -> Shot:
+    """Of a camera that TF does not know."""
+    return replace(shot, frame_id="nowhere")
+
+
+def gradually(shots: list[Shot]) -> list[Shot]:
+    """Half the exposure, step by step within the 2 s."""
+    return [
+        gain(0.5 ** np.clip((place - FIRST) / (LAST - FIRST), 0, 1))(shot)
+        for place, shot in enumerate(shots)
+    ]
+
+
+def flickering(shots: list[Shot]) -> list[Shot]:
+    """Every second image half as bright."""
+    return [gain(0.5)(shot) if place % 2 else shot for place, shot in enumerate(shots)]
+
+
+def frozen(shots: list[Shot]) -> list[Shot]:
+    """The same picture again and again, with new stamps."""
+    return only(lambda shot: replace(shot, images=shots[FIRST - 1].images))(shots)
+
+
+def bursts(shots: list[Shot]) -> list[Shot]:
+    """Half a second is missing, then a whole one."""
+    return [*shots[:20], *shots[28:40], *shots[55:]]
+
+
+def doubled(shots: list[Shot]) -> list[Shot]:
+    """Now and then, the next picture comes with the stamp of the one before, too."""
+    return [
+        each
+        for place, shot in enumerate(shots)
+        for each in (
+            [shot, replace(shot, images=shots[place + 1].images)] if place % 10 == 5 else [shot]
+        )
+    ]
+
+
+black = image("color", np.zeros_like)
+gray_only = image("color", lambda gray: np.full_like(gray, 90))
+noise = image("color", noise_like)
+no_reading = image("depth", np.zeros_like)
+
+
+def assert_tracks(said: Sequence[Said], within: int = 10, error_m: float = 0.05) -> None:
+    """It has a pose within so many frames, keeps it, and errs by as much as it says."""
+    first = next(place for place, each in enumerate(said) if each.state not in ("LOST", "INIT"))
+    assert first < within
+    assert {each.state for each in said[first + 1 :]} <= {"OK", "DEGRADED"}
+    assert max(each.error_m for each in said[first:]) < error_m
+    assert max(each.nees for each in said[first:]) < 3
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        pytest.param(lambda shots: shots[::2], id="every 2nd only"),
+        pytest.param(lambda shots: shots[::5], id="every 5th only"),
+        pytest.param(lambda shots: [s for k, s in enumerate(shots) if k % 5 != 4], id="no 5th"),
+        pytest.param(bursts, id="bursts missing"),
+        pytest.param(only(image("color", salted(0.01))), id="1 % of pixels wrong"),
+        pytest.param(only(image("color", salted(0.1))), id="10 % of pixels wrong"),
+        pytest.param(gradually, id="gradually darker"),
+        pytest.param(only(later(10.0), slice(FIRST, None)), id="time jumps by 10 s"),
+        pytest.param(doubled, id="stamps twice"),
+    ],
+)
+def test_goes_on_as_if_nothing_were_wrong(recording: Recording, fault: Fault) -> None:
+    said = Robot(recording).run(fault(recording.shots))
+    assert [each.state for each in said] == ["INIT"] + ["OK"] * (len(said) - 1)
+    assert {each.epoch for each in said} == {0}
+    assert_tracks(said)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param(black, id="black"),
+        pytest.param(gray_only, id="of one colour"),
+        pytest.param(noise, id="noise"),
+    ],
+)
+def test_blind_for_two_seconds(recording: Recording, change: Callable[[Shot], Shot]) -> None:
+    said = Robot(recording).run(only(change)(recording.shots))
+    assert len(said) == COUNT
+    assert {each.state for each in said[1:FIRST]} == {"OK"}
+    assert {each.state for each in said[FIRST:LAST]} == {"LOST"}
+    guessed = [place for place, each in enumerate(said) if np.isfinite(each.error_m)]
+    assert guessed == [*range(FIRST + 4), *range(LAST, COUNT)]  # coast_s
+    assert_tracks(said[LAST:])
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param(gain(0.5), id="half the exposure"),
+        pytest.param(gain(2.0), id="twice the exposure"),
+        pytest.param(gamma(0.5), id="a brighter curve"),
+        pytest.param(gamma(2.0), id="a darker curve"),
+    ],
+)
+def test_other_exposure_from_one_image_to_the_next(
+    recording: Recording, change: Callable[[Shot], Shot]
+) -> None:
+    said = Robot(recording).run(only(change, slice(FIRST, None))(recording.shots))
+    assert len(said) == COUNT
+    assert {each.state for each in said[1:FIRST]} == {"OK"}
+    assert_tracks(said[FIRST:])
+
+
+def test_lights_that_flicker(recording: Recording) -> None:
+    """An image that is not found is followed by one that is, however often that happens."""
+    robot = Robot(recording)
+    said = robot.run(flickering(recording.shots))
+    assert robot.runner.report.dropped == {}
+    assert len(said) == COUNT
+    assert max(each.error_m for each in said) < 0.05
+    assert max(each.nees for each in said) < 3
+    assert not any({"LOST"} == {one.state, two.state} for one, two in itertools.pairwise(said))
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        pytest.param(only(later(-1.03), slice(FIRST, None)), id="by 1 s from then on"),
+        pytest.param(
+            only(later(10.0), slice(FIRST - 1, FIRST)), id="after one stamp of 10 s later"
+        ),
+    ],
+)
+def test_time_that_goes_back_is_a_new_beginning(recording: Recording, fault: Fault) -> None:
+    robot = Robot(recording)
+    said = robot.run(fault(recording.shots))
+    assert [each.state for each in said] == (
+        ["INIT"] + ["OK"] * (FIRST - 1) + ["INIT"] + ["OK"] * (COUNT - FIRST - 1)
+    )
+    assert [each.epoch for each in said] == [0] * FIRST + [1] * (COUNT - FIRST)
+    assert said[FIRST].reason == "the origin"
+    assert max(each.error_m for each in said) < 0.05
+    assert max(each.nees for each in said[FIRST + 1 :]) < 3
+    assert robot.finish() == {"TIME_WENT_BACK": 1}
+
+
+def test_a_little_back_in_time_is_left_out(recording: Recording) -> None:
+    """After that, images are 0.3 s too early: the robot seems to race, which is not believed."""
+    robot = Robot(recording)
+    said = robot.run(only(later(-0.3), slice(FIRST, None))(recording.shots))
+    assert robot.finish() == {"OUT_OF_ORDER": 8}  # 4 of each camera
+    assert {each.state for each in said[1:FIRST]} == {"OK"}
+    assert {each.epoch for each in said[:FIRST]} == {0}
+    assert_tracks(said[FIRST:])
+
+
+@pytest.mark.xfail(
+    strict=True,
+    reason="a frozen picture looks like a robot that stands still in a simulation without noise",
+)
+def test_a_frozen_picture_is_noticed(recording: Recording) -> None:
+    said = Robot(recording).run(frozen(recording.shots))
+    assert {each.state for each in said[FIRST:LAST]} != {"OK"}
+
+
+def test_after_a_frozen_picture_tracking_goes_on(recording: Recording) -> None:
+    said = Robot(recording).run(frozen(recording.shots))
+    assert len(said) == COUNT
+    assert_tracks(said[LAST:], error_m=1.0)
+
+
+@pytest.mark.parametrize(
+    ("change", "last", "words", "reason"),
+    [
+        pytest.param(without("color"), 55, "depth comes, but color not", "UNPAIRED", id="colour"),
+        pytest.param(without("depth"), 55, "color comes, but depth not", "UNPAIRED", id="depth"),
+        pytest.param(
+            no_reading, LAST, "no pixel of the depth image", "EMPTY_DEPTH", id="depth of zeros"
+        ),
+        pytest.param(smaller, LAST, "image is 160x120", "SIZE_MISMATCH", id="another size"),
+        pytest.param(
+            nowhere, LAST, "publish base_link -> nowhere", "NO_TRANSFORM", id="extrinsics missing"
+        ),
+    ],
+)
+def test_what_cannot_be_used_is_told_and_then_tracking_goes_on(
+    recording: Recording, change: Callable[[Shot], Shot], last: int, words: str, reason: str
+) -> None:
+    robot, shots = Robot(recording), only(change, slice(FIRST, last))(recording.shots)
+    before = robot.run(shots[:FIRST])
+    assert {each.state for each in before[1:]} == {"OK"}
+    robot.diagnosis()
+    assert robot.run(shots[FIRST:last]) == []
+    level, told = robot.diagnosis()
+    assert level == 1
+    assert words in told
+    after = robot.run(shots[last:])
+    assert len(after) == COUNT - last
+    assert_tracks(after, error_m=1.0)
+    assert robot.finish().keys() == {reason}
