@@ -15,6 +15,8 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from sensor_msgs.msg import CameraInfo, Image
 from tf2_msgs.msg import TFMessage
 
@@ -42,7 +44,7 @@ FAULTY = slice(FIRST, LAST)
 LIMITS = {"max_speed": 1.0, "max_turn_rate": 1.0}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Shot:
     """What cameras send at one time, by input, and where the robot truly is."""
 
@@ -55,7 +57,7 @@ class Shot:
 Fault = Callable[[list[Shot]], list[Shot]]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Recording:
     """Shots, the cameras that took them, by input, and where these are."""
 
@@ -159,7 +161,7 @@ class Robot:
             assert np.isfinite((vector.x, vector.y, vector.z)).all()
         for covariance in (odom.pose.covariance, odom.twist.covariance):
             matrix = covariance.reshape(6, 6)
-            np.testing.assert_allclose(matrix, matrix.T, rtol=1e-9, atol=1e-15)
+            assert np.abs(matrix - matrix.T).max() < 1e-12 * matrix.max()
             assert np.linalg.eigvalsh(matrix).min() > 0
         pose_of(outputs["~/map_pose"].pose.position, outputs["~/map_pose"].pose.orientation)
         edges = {each.child_frame_id: each for each in outputs["/tf"].transforms}
@@ -495,3 +497,133 @@ def test_what_cannot_be_used_is_told_and_then_tracking_goes_on(
     assert len(after) == COUNT - last
     assert_tracks(after, error_m=1.0)
     assert robot.finish().keys() == {reason}
+
+
+# A stereo pair.
+
+STEREO_COUNT = 54
+
+
+@pytest.fixture(scope="module")
+def pair(wall: Any) -> Recording:
+    """Two cameras, 10 cm apart, that move along a wall at 0.15 m/s."""
+    P = wall.camera.P.copy()
+    P[0, 3] = -0.1 * P[0, 0]
+    shots = [
+        Shot(
+            (place + 1) * PERIOD_NS,
+            {"left": wall.gray(0.01 * place), "right": wall.gray(0.01 * place + 0.1)},
+            Transform.from_rotation_vector(np.zeros(3), [0.01 * place, 0, 0]),
+            "optical",
+        )
+        for place in range(STEREO_COUNT)
+    ]
+    cameras = {"left": wall.camera, "right": replace(wall.camera, P=P)}
+    return Recording(shots, cameras, Transform.identity())
+
+
+def swapped(shot: Shot) -> Shot:
+    """Left is right."""
+    left, right = shot.images["left"], shot.images["right"]
+    return replace(shot, images={"left": right, "right": left})
+
+
+def test_cables_swapped_from_the_start(pair: Recording) -> None:
+    """Nothing has depth, which is said of each image; there is no pose."""
+    said = Robot(pair, mode="stereo").run(only(swapped, slice(None))(pair.shots[:10]))
+    assert len(said) == 10
+    for each in said:
+        assert each.state == "INIT"
+        assert np.isnan(each.error_m)
+        assert "features with depth, 40 are needed to start" in each.reason
+
+
+def test_cables_swapped_on_the_way(pair: Recording) -> None:
+    """The left picture jumps by the baseline, faster than the robot can drive; and back again."""
+    said = Robot(pair, mode="stereo").run(only(swapped, slice(10, 30))(pair.shots))
+    assert len(said) == STEREO_COUNT
+    assert {each.state for each in said[1:10]} == {"OK"}
+    assert {each.state for each in said[10:13]} == {"LOST"}
+    assert all("max_speed is 1" in each.reason for each in said[10:13])
+    assert_tracks(said[32:], error_m=0.01)
+
+
+def test_the_right_picture_is_frozen(pair: Recording) -> None:
+    """Depth is wrong by more and more; afterwards, odometry knows how little it knows."""
+    stuck = image("right", lambda _: pair.shots[10].images["right"])
+    said = Robot(pair, mode="stereo").run(only(stuck, slice(10, 30))(pair.shots))
+    assert len(said) == STEREO_COUNT
+    assert "LOST" in {each.state for each in said[10:30]}
+    assert_tracks(said[30:], error_m=0.3)
+
+
+@pytest.mark.parametrize(
+    ("silent", "words"),
+    [("right", "left comes, but right not"), ("left", "right comes, but left not")],
+)
+def test_one_of_the_pair_is_silent(pair: Recording, silent: str, words: str) -> None:
+    robot, shots = Robot(pair, mode="stereo"), only(without(silent), slice(8, 40))(pair.shots)
+    robot.run(shots[:8])
+    robot.diagnosis()
+    assert robot.run(shots[8:40]) == []
+    level, told = robot.diagnosis()
+    assert level == 1
+    assert words in told
+    assert_tracks(robot.run(shots[40:]), error_m=0.5)
+
+
+def test_a_baseline_of_the_wrong_sign_on_the_way(pair: Recording) -> None:
+    """Each image is refused until the calibration is right again; then tracking goes on."""
+    robot, right = Robot(pair, mode="stereo"), pair.cameras["right"]
+    robot.run(pair.shots[:8])
+    robot.diagnosis()
+    robot.runner.accept(robot.infos["right"], replace(right, P=right.P * (1, 1, 1, -1)))
+    assert robot.run(pair.shots[8:20]) == []
+    level, told = robot.diagnosis()
+    assert level == 1
+    assert "Tx = 0 on the left and below 0 on the right" in told
+    robot.runner.accept(robot.infos["right"], right)
+    assert_tracks(robot.run(pair.shots[20:]), error_m=0.01)
+    assert robot.finish() == {"UNCALIBRATED": 12}
+
+
+# Anything, one after the other.
+
+CHANGES: dict[str, Callable[[Shot], Shot]] = {
+    "good": lambda shot: shot,
+    "missing": without("color", "depth"),
+    "no colour": without("color"),
+    "no depth": without("depth"),
+    "zeros": no_reading,
+    "smaller": smaller,
+    "nowhere": nowhere,
+    "black": black,
+    "noise": noise,
+    "salted": image("color", salted(0.2)),
+    "darker": gain(0.5),
+    "brighter": gain(2.0),
+}
+JUMPS_S = {"ahead": 10.0, "back": -1.03, "a little back": -0.3}
+
+
+@settings(max_examples=20, deadline=None)
+@given(
+    parts=st.lists(
+        st.tuples(st.sampled_from(["frozen", *CHANGES, *JUMPS_S]), st.integers(1, 8)), max_size=5
+    )
+)
+def test_any_faults_one_after_the_other(recording: Recording, parts: list[tuple[str, int]]) -> None:
+    """Each for some images; :class:`Robot` checks what is said. Then all is well again."""
+    left, spoilt, late_s = iter(recording.shots), [], 0.0
+    for name, count in [*parts, ("good", 14)]:
+        late_s += JUMPS_S.get(name, 0.0)
+        shots = [later(late_s)(shot) for shot in itertools.islice(left, count)]
+        if name == "frozen":
+            shots = [replace(shot, images=shots[0].images) for shot in shots]
+        spoilt += [CHANGES.get(name, CHANGES["good"])(shot) for shot in shots]
+    robot = Robot(recording)
+    said = robot.run(spoilt)[-10:]
+    assert len(said) == 10
+    assert said[-1].state in ("OK", "DEGRADED", "RECOVERED")
+    if "frozen" not in dict(parts):
+        assert said[-1].nees < 9
