@@ -260,6 +260,22 @@ def test_reset_begins_at_the_origin_in_a_new_epoch(odometry, recording, stamp):
     assert np.array_equal(estimate.world_from_camera.matrix, np.eye(4))
 
 
+def test_another_camera_after_a_loss(odometry, room, recording, stamp):
+    """Nothing of the lost images is left, whose size was another one."""
+    generator = np.random.default_rng(0)
+    views = [view[1:] for view in recording[:3]]
+    views += [(generator.integers(0, 256, gray.shape, np.uint8), d) for gray, d in views[:2]]
+    for k, (gray, depth_m) in enumerate(views):
+        estimate = odometry.track(RgbdImage(gray, depth_m, stamp(k)))
+    assert estimate.state is TrackingState.LOST
+    odometry.reset()
+    odometry.camera = room.camera.resized(160, 120)
+    for k, (gray, depth_m) in enumerate(views):
+        half = (np.ascontiguousarray(each[::2, ::2]) for each in (gray, depth_m))
+        estimate = odometry.track(RgbdImage(*half, stamp(k)))
+    assert estimate.state is TrackingState.LOST
+
+
 @pytest.mark.parametrize("later", [0, -1])
 def test_time_must_pass(odometry, recording, stamp, later):
     _, gray, depth_m = recording[0]

@@ -52,7 +52,7 @@ class VisualOdometry:
         """Forget everything: the next image is the new origin, in a new epoch."""
         self._epoch += 1
         self._tracker = None
-        self._lost, self._misfits = False, 0
+        self._lost, self._misfits, self._unknown = False, 0, None
 
     def track(self, image: OdometryImage) -> Estimate:
         """Estimate the camera's pose at one image, which must be later than the one before.
