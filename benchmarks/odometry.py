@@ -401,8 +401,13 @@ def peers(console: Console) -> dict[str, Callable[[Recording], Result]]:
     return methods
 
 
-if __name__ == "__main__":
+def use_cores() -> None:
+    """Keep to so many cores as all figures are of."""
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:CORES])
     cv2.setNumThreads(CORES)
+
+
+if __name__ == "__main__":
+    use_cores()
     raise SystemExit(main())

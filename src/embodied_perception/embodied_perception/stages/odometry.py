@@ -285,9 +285,12 @@ class OdometryStage(Stage):
         return self.reset()
 
     def status(self) -> Status:
-        """The tracking state, and where the map is from."""
+        """The tracking state, what the map holds, and where it is from."""
         places = self._places
-        values = {"places": str(len(places) if places else 0)}
+        values = {
+            "places": str(len(places) if places else 0),
+            "loops": str(places.loops if places else 0),
+        }
         if self._loaded is not None:
             values["map"] = "loaded, not localised yet"
             if places is not None and not places.is_of_another_run:
