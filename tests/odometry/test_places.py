@@ -127,6 +127,28 @@ def test_places_are_forgotten_where_there_are_too_many(camera, frames, estimates
     assert stamps[0] == drifted[0].stamp_ns
 
 
+def test_what_is_kept_is_bounded_over_a_long_run(camera, frames, estimates):
+    """Three rounds in a map that is full early: edges grow no more than places do."""
+    config = dataclasses.replace(CONFIG, places=20)
+    places = PlaceMap(camera, config, Vocabulary.load())
+    period_ns = len(estimates) * PERIOD_NS
+    for turn in range(3):
+        for (gray, depth_m), each in zip([*frames, *frames[::-1]], estimates, strict=True):
+            estimate = dataclasses.replace(each, stamp_ns=each.stamp_ns + turn * period_ns)
+            if places.is_new(estimate):
+                places.add(RgbdImage(gray, depth_m, estimate.stamp_ns), estimate)
+    assert places.loops > 10
+    contents = places.contents()
+    assert len(contents.places) == 20
+    # Steps join the places; each may have a loop, and a few more until the next relaxation.
+    assert 19 < len(contents.edges) <= 19 + 20 + 5
+    true = {}
+    for each in estimates:
+        true[each.stamp_ns % period_ns] = each.world_from_camera
+    for place, pose in zip(contents.places, contents.map_from_camera, strict=True):
+        assert apart_m(pose, true[place.stamp_ns % period_ns]) < 0.03
+
+
 def test_a_handful_of_places_is_kept_at_the_least(camera, frames, estimates):
     config = dataclasses.replace(CONFIG, places=1)
     places, _, _ = run(camera, frames, estimates, config)

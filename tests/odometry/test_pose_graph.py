@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from embodied_perception.geometry import Transform
-from embodied_perception.odometry.pose_graph import Edge, optimise
+from embodied_perception.odometry.pose_graph import Edge, optimise, without_surplus
 
 COUNT = 24
 SIGMAS = np.array([0.01, 0.01, 0.01, 0.01, 0.01, 0.01])
@@ -137,3 +137,50 @@ def test_edges_join_and_turn_round_as_their_noise_does(first, second, seed):
     scale = np.sqrt(np.outer(np.diag(back.covariance), np.diag(back.covariance)))
     assert np.abs((got - back.covariance) / scale).max() < 0.2
     assert (joined.first, joined.second, back.first, back.second) == (0, 2, 1, 0)
+
+
+def parts(names, edges):
+    """How many separate parts the poses make up."""
+    from scipy.sparse import coo_matrix
+    from scipy.sparse.csgraph import connected_components
+
+    first, second = (
+        [end(edge) for edge in edges] for end in (lambda e: e.first, lambda e: e.second)
+    )
+    graph = coo_matrix((np.ones(len(edges)), (first, second)), shape=(names, names))
+    return connected_components(graph, directed=False)[0]
+
+
+ends = st.tuples(st.integers(0, 9), st.integers(0, 9)).filter(lambda pair: pair[0] != pair[1])
+
+
+@given(st.lists(st.tuples(ends, st.booleans(), st.floats(1e-6, 1.0)), max_size=40))
+@settings(max_examples=60, deadline=None)
+def test_only_the_surest_loops_stay_and_what_hangs_together_does_so(drawn):
+    edges = [
+        Edge(first, second, Transform.identity(), variance * np.eye(6), is_loop)
+        for (first, second), is_loop, variance in drawn
+    ]
+    kept = without_surplus(edges, loops=4)
+    slots = [edges.index(edge) for edge in kept]
+    assert slots == sorted(set(slots))
+    assert [e for e in kept if not e.is_loop] == [e for e in edges if not e.is_loop]
+    assert parts(10, kept) == parts(10, edges)
+    loops = [edge for edge in edges if edge.is_loop]
+    variances = sorted(edge.covariance[0, 0] for edge in loops)
+    assert sorted(e.covariance[0, 0] for e in kept if e.is_loop)[:4] == variances[:4]
+    # More than these are only kept to join parts: at most one less than there are poses.
+    assert sum(edge.is_loop for edge in kept) <= 4 + 9
+
+
+def test_loops_in_excess_change_little(circle):
+    poses, edges = measured(circle, 5)
+    loops = []
+    for count in range(60):
+        poorly = 1.0 if count < 30 else 100.0
+        loops.append(Edge(0, COUNT, Transform.identity(), poorly * 1e-6 * np.eye(6), is_loop=True))
+    kept = without_surplus([*edges, *loops], loops=30)
+    assert kept == [*edges, *loops[:30]]
+    few, all_ = (optimise(poses, each, fixed=0) for each in (kept, [*edges, *loops]))
+    for name, pose in few.items():
+        np.testing.assert_allclose(pose.matrix, all_[name].matrix, atol=1e-4)

@@ -26,7 +26,7 @@ from embodied_perception.geometry.pose import Noise, Observations, guess_pose, s
 from embodied_perception.odometry.config import OdometryConfig
 from embodied_perception.odometry.estimate import Estimate, TrackingState
 from embodied_perception.odometry.images import OdometryImage
-from embodied_perception.odometry.pose_graph import Edge, optimise
+from embodied_perception.odometry.pose_graph import Edge, optimise, without_surplus
 
 _FEATURES = 500
 _MOVED_M, _MOVED_RAD = 0.15, 0.15  # from one kept image to the next
@@ -225,6 +225,8 @@ class PlaceMap:
             return None
         self._rested = 0
         self.loops += 1
+        # What is measured against a place that is forgotten goes on: loops alone would add up.
+        self._edges = without_surplus(self._edges, loops=len(self._places))
         self._in_map = optimise(self._in_map, self._edges, fixed=min(self._in_map))
         after = self._in_map[name]
         self.map_from_world = after @ estimate.world_from_camera.inverse()

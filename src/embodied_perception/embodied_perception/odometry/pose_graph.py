@@ -71,6 +71,48 @@ class Edge:
         )
 
 
+def without_surplus(edges: Sequence[Edge], loops: int) -> list[Edge]:
+    """Leave out loops that add little, so that a graph of so many poses costs no more over time.
+
+    Kept are all other edges, the surest loops (of the least variance in all), and the surest of
+    those that alone join parts of the graph, whatever their number. The order stays.
+
+    Args:
+        edges: between poses.
+        loops: how many of them may be loops.
+
+    """
+    variances = [float(np.trace(edge.covariance)) if edge.is_loop else 0.0 for edge in edges]
+    surest = np.argsort(variances, kind="stable").tolist()
+    most = loops + sum(not edge.is_loop for edge in edges)
+    kept, parts = set(surest[:most]), _Parts()
+    for slot in surest:
+        if parts.join(edges[slot].first, edges[slot].second):
+            kept.add(slot)
+    return [edges[slot] for slot in sorted(kept)]
+
+
+class _Parts:
+    """Which poses hang together, as edges are added one by one."""
+
+    def __init__(self) -> None:
+        self._towards_root: dict[int, int] = {}
+
+    def join(self, first: int, second: int) -> bool:
+        """Whether two poses were in separate parts until now."""
+        first, second = self._root(first), self._root(second)
+        self._towards_root[first] = second
+        return first != second
+
+    def _root(self, name: int) -> int:
+        above = self._towards_root.setdefault(name, name)
+        while above != name:
+            # Halving the way keeps all ways short.
+            self._towards_root[name] = self._towards_root[above]
+            name, above = above, self._towards_root[above]
+        return name
+
+
 def optimise(
     poses: Mapping[int, Transform], edges: Sequence[Edge], fixed: int
 ) -> dict[int, Transform]:
