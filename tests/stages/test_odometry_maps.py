@@ -182,6 +182,7 @@ def test_new_places_join_the_map(saved, wall, tmp_path):
     given = robot.drive(0.65, -0.7)[-1]
     assert off_m(given["map_pose"].pose, Transform.identity()) < 0.01
     assert int(robot.stage.status().values["places"]) > first + 5
+    assert int(robot.stage.status().values["loops"]) >= 1
     both = tmp_path / "both.npz"
     count = int(robot.save(both).split()[0])
     assert count == int(robot.stage.status().values["places"])
