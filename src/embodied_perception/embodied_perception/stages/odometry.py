@@ -58,6 +58,7 @@ _LEVELS = {
 _MAPS_NEED = "maps need `places` above 0, and a `mode` other than mono"
 #: Of the class in each pixel, such as a segmentation publishes.
 MASK = ImageInput("mask", "camera/mask", content="labels", needs_camera_info=False)
+_LABELS = 65536  # that 16 bits can hold
 _MARGIN_PX = 17  # as large as the window in which features are followed
 _PATH_PERIOD_NS = 500_000_000
 _PATH_POSES = 2000
@@ -108,8 +109,6 @@ class OdometryStageConfig(OdometryConfig):
         (),
         "classes that move by themselves, such as people: their numbers in the mask on "
         "camera/mask, which is waited for at each image. Empty: there is no mask",
-        minimum=0,
-        maximum=65535,
         fixed=True,
     )
     sync_tolerance_s: float = parameter(
@@ -123,6 +122,11 @@ class OdometryStageConfig(OdometryConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if not all(0 <= label < _LABELS for label in self.moving_labels):
+            raise ConfigError(
+                f"moving_labels: got {list(self.moving_labels)}, expected numbers of 0 to "
+                f"{_LABELS - 1}, as a mask holds them"
+            )
         if self.camera_height_m and not self.base_frame:
             raise ConfigError(
                 "camera_height_m: the height is above the ground that base_frame stands on, and "
@@ -166,7 +170,7 @@ class OdometryStage(Stage):
             ),
         )
         self.inputs = self._setup.inputs
-        self._moves = np.zeros(65536, bool)
+        self._moves = np.zeros(_LABELS, bool)
         if self.config.moving_labels:
             self.inputs = (*self.inputs, MASK)
             self._moves[list(self.config.moving_labels)] = True
