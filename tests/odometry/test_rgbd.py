@@ -96,6 +96,18 @@ def test_does_not_drift_when_nothing_moves(room, feed):
     for k in range(100):
         estimate = feed(*views[k % 25])
         assert np.linalg.norm(estimate.world_from_camera.translation) < 0.002
+        assert estimate.is_still == (k > 15)  # 0.5 s
+
+
+def test_a_camera_that_moves_does_not_stand_still(recording, feed):
+    estimates = [feed(gray, depth_m) for _, gray, depth_m in recording[:60]]
+    assert not any(estimate.is_still for estimate in estimates)
+
+
+def test_blind_it_does_not_say_that_it_stands_still(room, feed):
+    view = room.view(Transform.identity(), noise=2.0)
+    assert [feed(*view).is_still for _ in range(20)][-1]
+    assert not feed(*black(view[1])).is_still
 
 
 @pytest.mark.parametrize("kind", ["black", "noise"])

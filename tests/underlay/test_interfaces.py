@@ -132,7 +132,7 @@ def test_odometry_status() -> None:
     sent = OdometryStatus(
         state=OdometryStatus.DEGRADED, state_name="DEGRADED", reason="12 of 30 inliers", epoch=2,
         features_tracked=30, inliers=12, keyframes=5, reprojection_rms_px=1.25,
-        scale_known=True,
+        scale_known=True, stationary=True,
     )  # fmt: skip
     assert deserialize_message(serialize_message(sent), OdometryStatus) == sent
 

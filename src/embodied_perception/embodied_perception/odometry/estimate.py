@@ -42,6 +42,7 @@ class Estimate:
         inliers: (N,) bool: those that agree with the pose.
         keyframes: held at the moment.
         rms_px: root mean square reprojection error of the inliers.
+        is_still: whether the camera has stood still for half a second or more, as far as it sees.
         scale_sigma: by what share all lengths may be off, beside what the covariances say; 0 where
             depth is measured.
     """
@@ -58,6 +59,7 @@ class Estimate:
     inliers: np.ndarray
     keyframes: int
     rms_px: float
+    is_still: bool = False
     scale_sigma: float = 0.0
 
     @property

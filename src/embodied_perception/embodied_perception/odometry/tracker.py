@@ -34,6 +34,8 @@ _TRUSTED_SHARE = 0.6
 _CHOICE = 1.5
 #: After a gap this long, the last velocity says nothing.
 _VELOCITY_HOLDS_S = 0.5
+#: Standing still: the image moves by no more than so many times a feature's noise, for so long.
+_STILL_SIGMAS, _STILL_S = 4.0, 0.5
 #: What the camera may have done unseen, beside going on as it did: 1 m/s, 1 rad/s.
 _UNSEEN_VELOCITY = np.ones(6)
 
@@ -110,6 +112,7 @@ class Tracker:
         self.scene_m = scene_m
         self.scale_sigma = image.scale_sigma
         self._start: MotionStart | None = None
+        self._still_at, self._still_since_ns = camera_from_world, image.stamp_ns
         self._keyframe_covariance = covariance
         self._landmarks_at_keyframe = 0
         self._start_at(image)
@@ -118,6 +121,11 @@ class Tracker:
     def keyframes(self) -> list[Keyframe]:
         """The oldest first; the newest one is what images are compared with."""
         return self._map.keyframes
+
+    @property
+    def is_still(self) -> bool:
+        """Whether the camera has not moved for a while, as far as can be seen."""
+        return (self.measured.stamp_ns - self._still_since_ns) * 1e-9 >= _STILL_S
 
     @property
     def is_waiting(self) -> bool:
@@ -270,6 +278,9 @@ class Tracker:
         self.measured = Measured(
             self.stamp_ns, self.camera_from_world, self.covariance, self.velocity_covariance
         )
+        moved = self._image_motion(self.camera_from_world @ self._still_at.inverse())
+        if np.linalg.norm(moved) > _STILL_SIGMAS * self._noise.pixel_px / self._camera.fx:
+            self._still_at, self._still_since_ns = self.camera_from_world, self.stamp_ns
 
     def _learn_model_error(self, match: Match, solution: PoseSolution) -> None:
         points = self._map.landmarks.points_of(match.names[match.known])

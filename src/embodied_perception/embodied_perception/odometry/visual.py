@@ -211,6 +211,7 @@ class VisualOdometry:
             inliers=inliers,
             keyframes=len(tracker.keyframes),
             rms_px=rms_px,
+            is_still=tracker.is_still and state is not TrackingState.LOST,
             scale_sigma=tracker.scale_sigma,
         )
 

@@ -476,6 +476,7 @@ def _status(estimate: Estimate) -> Status:
         {
             "state": state.name,
             "epoch": str(estimate.epoch),
+            "stationary": str(estimate.is_still).lower(),
             "scale": "metres" if estimate.is_metric else "not known",
             "features": str(len(estimate.pixels)),
             "inliers": str(int(estimate.inliers.sum())),
@@ -496,4 +497,5 @@ def _status_message(estimate: Estimate, color: Frame) -> OdometryStatus:
         keyframes=estimate.keyframes,
         reprojection_rms_px=float(estimate.rms_px),
         scale_known=estimate.is_metric,
+        stationary=estimate.is_still,
     )
