@@ -1,0 +1,1 @@
+"""Classification: what an image shows, and the evidence for it."""

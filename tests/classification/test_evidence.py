@@ -1,0 +1,114 @@
+"""Evidence against what is known of it: sums, and networks that look at one place."""
+
+import pytest
+
+torch = pytest.importorskip("torch", reason="needs the group: pip install --group learned")
+
+from embodied_perception.classification.evidence import (  # noqa: E402
+    attention_rollout,
+    class_activation_map,
+    grad_cam,
+)
+
+nn = torch.nn
+
+
+class Averaged(nn.Module):
+    """A network of which CAM is exact: convolutions, an average, and a linear layer."""
+
+    def __init__(self, channels=6, classes=4):
+        super().__init__()
+        self.features = nn.Sequential(nn.Conv2d(3, channels, 3, padding=1), nn.ReLU())
+        self.linear = nn.Linear(channels, classes)
+
+    def forward(self, images):
+        return self.linear(self.features(images).mean((2, 3)))
+
+
+@pytest.fixture
+def network():
+    torch.manual_seed(0)
+    return Averaged().eval()
+
+
+@pytest.fixture
+def images():
+    return torch.rand(2, 3, 12, 16, generator=torch.Generator().manual_seed(1))
+
+
+def test_the_mean_of_the_map_is_the_score(network, images):
+    features = network.features(images)
+    for label in range(4):
+        heat = class_activation_map(features, network.linear.weight, label)
+        assert heat.shape == (2, 12, 16)
+        expected = network(images)[:, label] - network.linear.bias[label]
+        torch.testing.assert_close(heat.mean((1, 2)), expected)
+
+
+def test_where_cam_is_exact_grad_cam_is_its_positive_part(network, images):
+    exact = class_activation_map(network.features(images), network.linear.weight, 2)
+    heat = grad_cam(network, network.features, images, label=2)
+    torch.testing.assert_close(heat * 12 * 16, exact.relu())
+
+
+def test_without_a_label_it_is_the_winning_class_of_each_image(network, images):
+    winners = network(images).argmax(1)
+    heat = grad_cam(network, network.features, images)
+    for place, label in enumerate(winners.tolist()):
+        expected = grad_cam(network, network.features, images, label=label)[place]
+        torch.testing.assert_close(heat[place], expected)
+
+
+def test_what_speaks_for_a_class_is_where_it_is_and_nowhere_else():
+    """Channels see one colour each; one class is red, the other one green."""
+    network = Averaged(channels=2, classes=2)
+    with torch.no_grad():
+        network.features[0].weight.zero_()
+        network.features[0].bias.zero_()
+        network.features[0].weight[0, 0, 1, 1] = network.features[0].weight[1, 1, 1, 1] = 1.0
+        network.linear.weight.copy_(torch.tensor([[1.0, -1.0], [-1.0, 1.0]]))
+    image = torch.zeros(1, 3, 8, 8)
+    image[0, 0, :, :4] = image[0, 1, :, 4:] = 1.0  # red on the left, green on the right
+    red, green = (grad_cam(network, network.features, image, label=each)[0] for each in (0, 1))
+    assert (red[:, :4] > 0).all()
+    assert (red[:, 4:] == 0).all()
+    assert (green[:, :4] == 0).all()
+    assert (green[:, 4:] > 0).all()
+
+
+def test_neither_gradients_nor_hooks_are_left_behind(network, images):
+    with torch.inference_mode(False), torch.no_grad():
+        grad_cam(network, network.features, images, label=0)
+    assert not network.features._forward_hooks
+    assert all(each.grad is None for each in network.parameters())
+
+
+def test_scores_may_lie_in_an_answer_of_more(network, images):
+    class Wrapped(nn.Module):
+        def forward(self, given):
+            return {"logits": network(given)}
+
+    heat = grad_cam(
+        Wrapped(), network.features, images, label=1, scores=lambda answer: answer["logits"]
+    )
+    torch.testing.assert_close(heat, grad_cam(network, network.features, images, label=1))
+
+
+def test_rollout_of_even_attention_is_even():
+    even = [torch.full((2, 3, 10, 10), 0.1)] * 4
+    torch.testing.assert_close(attention_rollout(even), torch.full((2, 9), 1 / 9))
+
+
+def test_rollout_finds_the_patch_that_is_heeded_by_way_of_another():
+    """The class token heeds patch 1 in the last layer, and patch 1 heeded patch 2 in the first."""
+    first, last = torch.eye(4)[None, None].clone(), torch.eye(4)[None, None].clone()
+    first[0, 0, 1] = torch.tensor([0.0, 0.0, 1.0, 0.0])
+    last[0, 0, 0] = torch.tensor([0.0, 1.0, 0.0, 0.0])
+    heeded = attention_rollout([first, last])[0]
+    torch.testing.assert_close(heeded, torch.tensor([0.5, 0.5, 0.0]))
+
+
+def test_rollout_shares_add_up_to_one():
+    torch.manual_seed(2)
+    layers = [torch.rand(2, 4, 17, 17).softmax(-1) for _ in range(5)]
+    torch.testing.assert_close(attention_rollout(layers).sum(1), torch.ones(2))
