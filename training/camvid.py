@@ -86,7 +86,7 @@ def varied(
     image: np.ndarray, mask: np.ndarray, size_hw: tuple[int, int], chance: random.Random
 ) -> tuple[np.ndarray, np.ndarray]:
     """Another view of an image: scaled, mirrored, cut out, in another light."""
-    scale = chance.uniform(0.75, 1.75) * size_hw[0] / image.shape[0]
+    scale = chance.uniform(0.75, 1.75)
     width, height = (round(scale * side) for side in image.shape[1::-1])
     image = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
     mask = cv2.resize(mask, (width, height), interpolation=cv2.INTER_NEAREST)
