@@ -67,13 +67,21 @@ def drifting(estimates):
     ]
 
 
+def added(places, image, estimate):
+    """Keep an image, and correct the map at once."""
+    loop = places.add(image, estimate)
+    while places.settle():
+        pass
+    return loop
+
+
 def run(camera, frames, estimates, config=CONFIG):
     """The map, its loops, and map_from_camera of each image as it was told then."""
     places = PlaceMap(camera, config, Vocabulary.load())
     loops, told = [], []
     for (gray, depth_m), estimate in zip(frames, estimates, strict=False):
         if places.is_new(estimate):
-            loop = places.add(RgbdImage(gray, depth_m, estimate.stamp_ns), estimate)
+            loop = added(places, RgbdImage(gray, depth_m, estimate.stamp_ns), estimate)
             loops += [loop] if loop else []
         told.append(places.map_from_world @ estimate.world_from_camera)
     return places, loops, told
@@ -136,7 +144,7 @@ def test_what_is_kept_is_bounded_over_a_long_run(camera, frames, estimates):
         for (gray, depth_m), each in zip([*frames, *frames[::-1]], estimates, strict=True):
             estimate = dataclasses.replace(each, stamp_ns=each.stamp_ns + turn * period_ns)
             if places.is_new(estimate):
-                places.add(RgbdImage(gray, depth_m, estimate.stamp_ns), estimate)
+                added(places, RgbdImage(gray, depth_m, estimate.stamp_ns), estimate)
     assert places.loops > 10
     contents = places.contents()
     assert len(contents.places) == 20
@@ -184,7 +192,7 @@ def test_rotations_stay_rotations_through_many_losses(camera, frames, estimates)
     for epoch in range(40):
         stamp_ns = (epoch + 1) * PERIOD_NS
         seen = dataclasses.replace(estimates[epoch % 9], stamp_ns=stamp_ns, epoch=epoch)
-        places.add(RgbdImage(*frames[epoch % 9], stamp_ns), seen)
+        added(places, RgbdImage(*frames[epoch % 9], stamp_ns), seen)
     assert places.loops >= 38
     for _, map_from_camera in places.trajectory():
         turned_back = map_from_camera.rotation @ map_from_camera.rotation.T
@@ -233,7 +241,7 @@ def another_run(camera, frames, estimates, tmp_path_factory):
         back = elsewhere(estimates[-RETURN:])
         for (gray, depth_m), estimate in zip(frames[:RETURN][::-1], back, strict=True):
             if second.is_new(estimate):
-                second.add(RgbdImage(gray, depth_m, estimate.stamp_ns), estimate)
+                added(second, RgbdImage(gray, depth_m, estimate.stamp_ns), estimate)
             told.append(
                 second.map_from_world and second.map_from_world @ estimate.world_from_camera
             )
@@ -307,3 +315,24 @@ def test_the_first_place_of_a_run_can_be_forgotten_too(another_run, tmp_path):
         second._forget(gone)
     assert len(second) == count - 3
     assert_fits(second.contents(), tmp_path, second.vocabulary)
+
+
+def test_the_map_settles_a_step_at_a_time_to_what_it_would_at_once(camera, frames, estimates):
+    """And what is kept in the meantime moves with it."""
+    told = drifting(estimates)
+    at_once, _, _ = run(camera, frames, told)
+    places = PlaceMap(camera, CONFIG, Vocabulary.load())
+    steps = 0
+    for (gray, depth_m), estimate in zip(frames, told, strict=False):
+        if places.is_new(estimate):
+            places.add(RgbdImage(gray, depth_m, estimate.stamp_ns), estimate)
+        steps += places.settle()
+        newest = places.trajectory()[-1]
+        if newest[0] == estimate.stamp_ns:
+            expected = places.map_from_world @ estimate.world_from_camera
+            np.testing.assert_allclose(newest[1].matrix, expected.matrix, atol=1e-6)
+    assert steps > 2
+    while places.settle():
+        pass
+    for (_, one), (_, other) in zip(places.trajectory(), at_once.trajectory(), strict=True):
+        assert np.linalg.norm(one.translation - other.translation) < 0.05

@@ -26,7 +26,7 @@ from embodied_perception.geometry.pose import Noise, Observations, guess_pose, s
 from embodied_perception.odometry.config import OdometryConfig
 from embodied_perception.odometry.estimate import Estimate, TrackingState
 from embodied_perception.odometry.images import OdometryImage
-from embodied_perception.odometry.pose_graph import Edge, optimise, without_surplus
+from embodied_perception.odometry.pose_graph import Edge, Relaxation, without_surplus
 
 _FEATURES = 500
 _MOVED_M, _MOVED_RAD = 0.15, 0.15  # from one kept image to the next
@@ -87,14 +87,14 @@ class Loop:
         first_ns: stamp of the old image.
         second_ns: stamp of the new one.
         inliers: features that agree.
-        moved_m: by how much the new image's place in the map was corrected; NaN where it had none.
+        off_m: how far from its place in the map the new image is seen; NaN where it had none.
 
     """
 
     first_ns: int
     second_ns: int
     inliers: int
-    moved_m: float
+    off_m: float
 
 
 def most_places(config: OdometryConfig) -> int:
@@ -139,6 +139,7 @@ class PlaceMap:
         self._is_loose = False  # no place from before that was seen again since
         self._last: Estimate | None = None  # at the newest place of this run
         self._rested = _REST
+        self._relaxation: Relaxation | None = None
         self.loops = 0
         self.map_from_world: Transform | None = map_from_world or Transform.identity()
 
@@ -208,7 +209,10 @@ class PlaceMap:
         return bool(moved_m > _MOVED_M or turned_rad > _MOVED_RAD)
 
     def add(self, image: OdometryImage, estimate: Estimate) -> Loop | None:
-        """Keep an image, whose ``estimate`` has a pose; return the loop, if it closes one."""
+        """Keep an image, whose ``estimate`` has a pose; return the loop, if it closes one.
+
+        What the loop says of the places before is worked out by :meth:`settle`.
+        """
         assert estimate.world_from_camera is not None
         name = self._keep(self._place(image, estimate), estimate, estimate.world_from_camera)
         self._rested += 1
@@ -216,23 +220,41 @@ class PlaceMap:
         if edge is None:
             return None
         self._edges.append(edge)
-        before = np.full(3, np.nan)
+        off_m = float("nan")
         if self.map_from_world is not None:
-            before = self._in_map[name].translation
+            seen_at = self._in_map[edge.first] @ edge.first_from_second
+            off = seen_at.translation - self._in_map[name].translation
+            off_m = float(np.linalg.norm(off))
         if self._is_loose and edge.first < self._begun:
             self._join(edge)
-        if self._rested < _REST:
+        if self._rested < _REST or self._relaxation is not None:
             return None
         self._rested = 0
-        self.loops += 1
         # What is measured against a place that is forgotten goes on: loops alone would add up.
         self._edges = without_surplus(self._edges, loops=len(self._places))
-        self._in_map = optimise(self._in_map, self._edges, fixed=min(self._in_map))
-        after = self._in_map[name]
-        self.map_from_world = after @ estimate.world_from_camera.inverse()
-        moved_m = float(np.linalg.norm(after.translation - before))
+        self._relaxation = Relaxation(self._in_map, self._edges, fixed=min(self._in_map))
         stamps = self._places[edge.first].stamp_ns, self._places[name].stamp_ns
-        return Loop(*stamps, inliers, moved_m)
+        return Loop(*stamps, inliers, off_m)
+
+    def settle(self) -> bool:
+        """Correct the map one step further; return whether there are more.
+
+        A step takes some milliseconds for some hundreds of places: one an image is enough.
+        """
+        if self._relaxation is None:
+            return False
+        if not self._relaxation.step():
+            return True
+        relaxed, self._relaxation = self._relaxation.poses, None
+        newest = max(relaxed.keys() & self._in_map.keys())
+        # What was kept since then, and where odometry is, moves with the newest of those.
+        moved = _exact(relaxed[newest] @ self._in_map[newest].inverse())
+        self._in_map = {
+            name: relaxed.get(name, moved @ pose) for name, pose in self._in_map.items()
+        }
+        self.map_from_world = moved @ (self.map_from_world or Transform.identity())
+        self.loops += 1
+        return False
 
     def trajectory(self) -> list[tuple[int, Transform]]:
         """Stamp and map_from_camera of all places in the map, in the order of their keeping."""
@@ -323,14 +345,13 @@ class PlaceMap:
         """Put what was kept since odometry began anew where a place of before says that it is."""
         loose = self._loaded if self.map_from_world is None else self._begun
         map_from_second = self._in_map[edge.first] @ edge.first_from_second
-        moved = map_from_second @ self._in_map[edge.second].inverse()
-        # Without this, a rotation's rounding error would grow threefold at each join.
-        moved = Transform.from_rotation_vector(moved.rotation_vector, moved.translation)
+        moved = _exact(map_from_second @ self._in_map[edge.second].inverse())
         for name in self._in_map:
             if name >= loose:
                 self._in_map[name] = moved @ self._in_map[name]
         self.map_from_world = moved @ (self.map_from_world or Transform.identity())
         self._is_loose = False
+        self._relaxation = None  # it was of other places
 
     def _least_missed(self) -> int:
         """The place nearest to the one before it; the first and the last ones stay."""
@@ -353,3 +374,8 @@ class PlaceMap:
         self._edges = [edge for edge in edges if edge.first != edge.second]
         del self._places[name], self._in_map[name]
         self._index.remove(name)
+
+
+def _exact(pose: Transform) -> Transform:
+    """Without this, a rotation's rounding error would grow with each product."""
+    return Transform.from_rotation_vector(pose.rotation_vector, pose.translation)

@@ -113,10 +113,8 @@ class _Parts:
         return name
 
 
-def optimise(
-    poses: Mapping[int, Transform], edges: Sequence[Edge], fixed: int
-) -> dict[int, Transform]:
-    """Move poses so that edges fit.
+class Relaxation:
+    """Moves poses so that edges fit, a step at a time: a graph of many takes a while.
 
     Args:
         poses: world_from_pose of each, by name; where to begin.
@@ -124,21 +122,45 @@ def optimise(
         fixed: the one that stays where it is.
 
     """
-    if len(poses) < 2:
-        return dict(poses)
-    graph = _Graph(list(poses), edges, fixed)
-    matrices = np.stack([pose.matrix for pose in poses.values()])
-    # Before poses have moved, a loop disagrees with all that has added up along the way.
-    for trusting, steps in ((True, _TRUSTING_STEPS), (False, _STEPS)):
-        for _ in range(steps):
-            step = graph.step(matrices, trusting)
-            matrices = matrices @ _exp(step)
-            if np.abs(step).max() < _SETTLED:
-                break
-    return {
-        name: pose if name == fixed else Transform.from_matrix(matrix)
-        for (name, pose), matrix in zip(poses.items(), matrices, strict=True)
-    }
+
+    def __init__(self, poses: Mapping[int, Transform], edges: Sequence[Edge], fixed: int) -> None:
+        self._poses, self._fixed = dict(poses), fixed
+        self._graph = _Graph(list(poses), edges, fixed) if len(poses) > 1 else None
+        self._matrices = np.stack([pose.matrix for pose in poses.values()])
+        self._is_trusting, self._steps = True, 0
+
+    def step(self) -> bool:
+        """Take one more; return whether it was the last one."""
+        if self._graph is None:
+            return True
+        step = self._graph.step(self._matrices, self._is_trusting)
+        self._matrices = self._matrices @ _exp(step)
+        self._steps += 1
+        most = _TRUSTING_STEPS if self._is_trusting else _STEPS
+        if np.abs(step).max() >= _SETTLED and self._steps < most:
+            return False
+        # Before poses had moved, loops disagreed with all that had added up along the way; from now
+        # on, one that still does loses weight.
+        was_trusting, self._is_trusting, self._steps = self._is_trusting, False, 0
+        return not was_trusting
+
+    @property
+    def poses(self) -> dict[int, Transform]:
+        """As they are by now."""
+        return {
+            name: pose if name == self._fixed else Transform.from_matrix(matrix)
+            for (name, pose), matrix in zip(self._poses.items(), self._matrices, strict=True)
+        }
+
+
+def optimise(
+    poses: Mapping[int, Transform], edges: Sequence[Edge], fixed: int
+) -> dict[int, Transform]:
+    """Move poses so that edges fit, at once; see :class:`Relaxation`."""
+    relaxation = Relaxation(poses, edges, fixed)
+    while not relaxation.step():
+        pass
+    return relaxation.poses
 
 
 class _Graph:

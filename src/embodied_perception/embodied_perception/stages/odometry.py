@@ -357,6 +357,7 @@ class OdometryStage(Stage):
         self._places.config = self.config
         if self._places.is_new(estimate):
             self._places.add(moment.image, estimate)
+        self._places.settle()
 
     def _map_for(self, camera: Camera) -> PlaceMap:
         """The map that was loaded, if it is of this camera; else one that begins where odom is."""
