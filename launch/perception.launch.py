@@ -24,8 +24,8 @@ CAMERAS = {
     "left": "camera/left/image_raw",
     "right": "camera/right/image_raw",
     "image": "camera/image_raw",
-    "mask": "camera/mask",
 }
+MASK = "camera/mask"  # has no calibration of its own, and is never packed
 #: The topics beside an image that carry it packed (image_transport).
 PACKED = ("compressed", "compressedDepth", "ffmpeg", "foxglove")
 FRAMES = ("base_frame", "odom_frame")
@@ -151,6 +151,8 @@ def remappings(given: dict[str, str]) -> list[tuple[str, str]]:
         if topic := given[argument]:
             rules += [(image, topic), (beside(image), beside(topic))]
             rules += [(f"{image}/{packed}", f"{topic}/{packed}") for packed in PACKED]
+    if given["mask"]:
+        rules.append((MASK, given["mask"]))
     return rules
 
 

@@ -9,6 +9,7 @@ import yaml
 
 from embodied_perception.cli.parameters import read_parameter_file
 from embodied_perception.stages import STAGES, stage_type
+from embodied_perception.stages.odometry import MASK
 from embodied_perception.stages.runner import StageRunner
 from embodied_perception.stages.stage import Stage
 from embodied_perception.stages.transports import TRANSPORTS
@@ -142,6 +143,26 @@ def test_launch_remaps_the_stages_images() -> None:
             beside = f"{image.topic.rpartition('/')[0]}/camera_info"
             assert image.camera_info_topic in (beside, "")
     assert TRANSPORTS.keys() - {"raw"} <= set(words)
+
+
+def test_launch_remaps_the_mask_and_leaves_calibrations_alone() -> None:
+    """Its function alone, as launch is not everywhere."""
+    source = ast.parse((ROOT / "launch" / "perception.launch.py").read_text())
+    wanted = {"CAMERAS", "PACKED", "MASK", "remappings", "beside"}
+    source.body = [
+        each
+        for each in source.body
+        if getattr(each, "name", "") in wanted
+        or (isinstance(each, ast.Assign) and getattr(each.targets[0], "id", "") in wanted)
+    ]
+    space: dict = {}
+    exec(compile(source, "perception.launch.py", "exec"), space)  # noqa: S102
+    given = dict.fromkeys((*space["CAMERAS"], "mask"), "")
+    assert space["remappings"](given) == []
+    assert space["MASK"] == MASK.topic
+    both = space["remappings"](given | {"image": "/front/image", "mask": "/people/mask"})
+    assert (MASK.topic, "/people/mask") in both
+    assert [to for topic, to in both if topic == "camera/camera_info"] == ["/front/camera_info"]
 
 
 def test_launch_sets_parameters_that_exist() -> None:
