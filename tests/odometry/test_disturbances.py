@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from embodied_perception.errors import OdometryError
+from embodied_perception.geometry import Transform
 from embodied_perception.odometry import (
     MonoImage,
     OdometryConfig,
@@ -70,6 +71,20 @@ def test_a_mask_of_everything_is_a_loss(run, recording):
     hidden = [(gray, depth_m, np.ones(gray.shape, bool)) for _, gray, depth_m in recording[5:8]]
     estimates = run(views + hidden)
     assert [e.state for e in estimates[5:]] == [TrackingState.LOST] * 3
+
+
+def test_depth_is_never_made_up_by_motion_where_a_mask_hides_most(run, room, recording):
+    """After a loss, in another view, of which too little stands still to begin anew."""
+    turned = Transform.from_rotation_vector((0, 1.2, 0), (0, 0, 0))
+    masked = np.ones((240, 320), bool)
+    masked[:, :34] = False
+    elsewhere = [
+        (*room.view((turned @ pose).inverse(), 1.5, 100 + k), masked)
+        for k, (pose, *_) in enumerate(recording[:30])
+    ]
+    estimates = run([view[1:] for view in recording[:20]] + elsewhere)[20:]
+    assert {e.state for e in estimates} == {TrackingState.LOST}
+    assert not any("move sideways" in e.reason for e in estimates)
 
 
 @pytest.mark.parametrize("mask", [np.zeros((10, 10), bool), np.zeros((240, 320), np.uint8)])

@@ -11,7 +11,7 @@ from embodied_perception.geometry import Transform
 from embodied_perception.geometry.pose import PoseSolution
 from embodied_perception.odometry.config import OdometryConfig
 from embodied_perception.odometry.estimate import Estimate, TrackingState
-from embodied_perception.odometry.images import OdometryImage
+from embodied_perception.odometry.images import OdometryImage, stands_still
 from embodied_perception.odometry.tracker import Match, Tracker, observe
 
 #: After a loss, the kept keyframes are tried over this many images that show enough, each of them
@@ -82,10 +82,8 @@ class VisualOdometry:
     def _start(self, image: OdometryImage) -> Estimate:
         tracker = Tracker(self.camera, self.config, image, Transform.identity(), _ORIGIN_COVARIANCE)
         if tracker.is_waiting and image.has_depth:
-            pixels = tracker.known_pixels
-            features, needed = len(pixels), 2 * self.config.min_inliers
-            reason = f"{features} features with depth, {needed} are needed to start"
-            return self._untracked(image, TrackingState.INIT, reason, pixels)
+            reason = _few_depths(tracker, self.config)
+            return self._untracked(image, TrackingState.INIT, reason, tracker.known_pixels)
         self._tracker = tracker
         if tracker.is_waiting:
             return self._untracked(image, TrackingState.INIT, _WAITS, tracker.keyframes[-1].pixels)
@@ -129,6 +127,7 @@ class VisualOdometry:
         corners = detect_corners(
             image.gray, self.config.features, spacing_px=self.config.feature_spacing_px
         )
+        corners = corners[stands_still(image, corners)]
         enough = len(corners)
         if image.has_depth:
             depth_m = observe(self.camera, self._config, corners, image).depth_m
@@ -173,9 +172,12 @@ class VisualOdometry:
         """A new map in a new epoch, from where the old one was left: ``odom`` must not jump."""
         unseen_s = lost.measured.seconds_until(image.stamp_ns)
         covariance = lost.unseen_covariance(image.stamp_ns)
-        tracker = self._tracker = Tracker(
+        tracker = Tracker(
             self.camera, self.config, image, lost.camera_from_world, covariance, lost.scene_m
         )
+        if tracker.is_waiting and image.has_depth:  # motion would make up a scale
+            return self._lose(lost, image, _few_depths(tracker, self.config), tracker.known_pixels)
+        self._tracker = tracker
         self._epoch += 1
         self._misfits = 0
         if tracker.is_waiting:
@@ -233,3 +235,8 @@ class VisualOdometry:
             rms_px=float("nan"),
             scale_sigma=image.scale_sigma,
         )
+
+
+def _few_depths(tracker: Tracker, config: OdometryConfig) -> str:
+    features, needed = len(tracker.known_pixels), 2 * config.min_inliers
+    return f"{features} features with depth, {needed} are needed to start"
