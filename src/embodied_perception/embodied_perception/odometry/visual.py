@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from embodied_perception.camera import Camera
@@ -25,6 +27,22 @@ _ORIGIN_COVARIANCE = 1e-8 * np.eye(6)
 _WAITS = "waits for the camera to move sideways"
 
 
+@dataclass
+class _Loss:
+    """What is done about a loss.
+
+    Attributes:
+        coasts: whether the camera may be taken to go on as it did.
+        misfits: images in a row that show enough, and none of the kept views.
+        unknown: the last of them, (H, W) uint8, and its corners (N, 2).
+
+    """
+
+    coasts: bool = True
+    misfits: int = 0
+    unknown: tuple[np.ndarray, np.ndarray] | None = None
+
+
 class VisualOdometry:
     """Follows one camera. Feed images in the order of their stamps to :meth:`track`."""
 
@@ -33,9 +51,7 @@ class VisualOdometry:
         self._config = config
         self._epoch = 0
         self._tracker: Tracker | None = None
-        self._lost = self._coasts = False
-        self._misfits = 0
-        self._unknown: tuple[np.ndarray, np.ndarray] | None = None  # last misfit, and its corners
+        self._loss: _Loss | None = None
 
     @property
     def config(self) -> OdometryConfig:
@@ -51,8 +67,7 @@ class VisualOdometry:
     def reset(self) -> None:
         """Forget everything: the next image is the new origin, in a new epoch."""
         self._epoch += 1
-        self._tracker = None
-        self._lost, self._misfits, self._unknown = False, 0, None
+        self._tracker = self._loss = None
 
     def track(self, image: OdometryImage) -> Estimate:
         """Estimate the camera's pose at one image, which must be later than the one before.
@@ -93,10 +108,10 @@ class VisualOdometry:
         """See depth by motion."""
         doubt = tracker.begin(image)
         if doubt:
-            state = TrackingState.LOST if self._lost else TrackingState.INIT
+            state = TrackingState.LOST if self._loss else TrackingState.INIT
             return self._untracked(image, state, f"{_WAITS}: {doubt}", tracker.keyframes[-1].pixels)
-        if self._lost:
-            self._lost = False
+        if self._loss:
+            self._loss = None
             state, reason = TrackingState.RECOVERED, "a new map"
         else:
             state, reason = TrackingState.INIT, "the camera moved"
@@ -111,9 +126,9 @@ class VisualOdometry:
         return self._tracked(tracker, state, reason, match.known_pixels, match.solution)
 
     def _judge(self, solution: PoseSolution) -> tuple[TrackingState, str]:
-        was_lost, self._lost, self._misfits = self._lost, False, 0
+        loss, self._loss = self._loss, None
         inliers = int(solution.inliers.sum())
-        if was_lost:
+        if loss:
             self._epoch += 1
             return TrackingState.RECOVERED, "a view from before the loss was found again"
         if inliers < 2 * self.config.min_inliers:
@@ -122,8 +137,7 @@ class VisualOdometry:
 
     def _recover(self, tracker: Tracker, image: OdometryImage, doubt: str) -> Estimate:
         """Look for the view of a kept keyframe; state the loss; or begin anew."""
-        if not self._lost:
-            self._lost, self._coasts = True, True
+        loss = self._loss = self._loss or _Loss()
         corners = detect_corners(
             image.gray, self.config.features, spacing_px=self.config.feature_spacing_px
         )
@@ -134,35 +148,29 @@ class VisualOdometry:
             enough = int(np.isfinite(depth_m).sum())
         if enough < 2 * self.config.min_inliers:
             return self._lose(tracker, image, doubt, corners)
-        if not self._still_shows(image, corners):
-            self._misfits = 0
+        if not _still_shows(loss, image, corners):
+            loss.misfits = 0
         # A share of the keyframes at each image, so that no image takes long.
-        match = tracker.find_again(image, tracker.keyframes[self._misfits :: _PATIENCE])
+        match = tracker.find_again(image, tracker.keyframes[loss.misfits :: _PATIENCE])
         if match is not None and not match.doubt:
             return self._follow(tracker, match)
         if match is not None:
             # odom must not jump there, and gets no nearer by going on.
-            self._coasts = False
+            loss.coasts = False
             return self._lose(tracker, image, match.doubt, corners)
-        self._misfits += 1
-        if self._misfits < _PATIENCE:
+        loss.misfits += 1
+        if loss.misfits < _PATIENCE:
             return self._lose(tracker, image, doubt, corners)
+        loss.misfits = 0
         return self._begin_anew(tracker, image)
-
-    def _still_shows(self, image: OdometryImage, corners: np.ndarray) -> bool:
-        """Whether the last unknown view can be followed into this one: noise cannot."""
-        before, self._unknown = self._unknown, (image.gray, corners)
-        if before is None:
-            return False
-        _, trusted = follow(before[0], image.gray, before[1])
-        return bool(trusted.mean() >= _SHOWN_AGAIN)
 
     def _lose(
         self, tracker: Tracker, image: OdometryImage, doubt: str, corners: np.ndarray
     ) -> Estimate:
         """Coast for a while, then know nothing."""
         unseen_s = tracker.measured.seconds_until(image.stamp_ns)
-        if not self._coasts or unseen_s > self.config.coast_s:
+        assert self._loss is not None
+        if not self._loss.coasts or unseen_s > self.config.coast_s:
             return self._untracked(image, TrackingState.LOST, doubt, corners)
         tracker.coast(image.stamp_ns)
         reason = f"goes on as before, unseen for {unseen_s:.2f} s: {doubt}"
@@ -179,10 +187,9 @@ class VisualOdometry:
             return self._lose(lost, image, _few_depths(tracker, self.config), tracker.known_pixels)
         self._tracker = tracker
         self._epoch += 1
-        self._misfits = 0
         if tracker.is_waiting:
             return self._untracked(image, TrackingState.LOST, _WAITS, tracker.keyframes[-1].pixels)
-        self._lost = False
+        self._loss = None
         reason = f"a new map; the motion of the last {unseen_s:.2f} s was not seen"
         return self._tracked(tracker, TrackingState.RECOVERED, reason, tracker.known_pixels, None)
 
@@ -240,3 +247,12 @@ class VisualOdometry:
 def _few_depths(tracker: Tracker, config: OdometryConfig) -> str:
     features, needed = len(tracker.known_pixels), 2 * config.min_inliers
     return f"{features} features with depth, {needed} are needed to start"
+
+
+def _still_shows(loss: _Loss, image: OdometryImage, corners: np.ndarray) -> bool:
+    """Whether the last unknown view can be followed into this one: noise cannot."""
+    before, loss.unknown = loss.unknown, (image.gray, corners)
+    if before is None:
+        return False
+    _, trusted = follow(before[0], image.gray, before[1])
+    return bool(trusted.mean() >= _SHOWN_AGAIN)
