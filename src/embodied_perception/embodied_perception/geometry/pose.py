@@ -38,8 +38,14 @@ class Observations:
     depth_m: np.ndarray
 
     def only(self, kept: np.ndarray) -> Observations:
-        """Those that a (N,) bool mask keeps."""
+        """Those that a (N,) bool mask or rows keep."""
         return Observations(self.pixels[kept], self.depth_m[kept])
+
+    def __add__(self, others: Observations) -> Observations:
+        return Observations(
+            np.concatenate((self.pixels, others.pixels)),
+            np.concatenate((self.depth_m, others.depth_m)),
+        )
 
     def measurements(self) -> np.ndarray:
         """(N, 3): x and y in pixels, and inverse depth in 1/m (NaN where unknown)."""

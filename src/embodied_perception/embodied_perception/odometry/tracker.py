@@ -146,7 +146,8 @@ class Tracker:
             self._start_at(image)
             return "the view changed before depth could be seen in it"
         self.camera_from_world = start.second_from_first @ self.camera_from_world
-        self._add_keyframe(image, start.pixels, self._map.newest.names[start.rows])
+        seen = observe(self._camera, self._config, start.pixels, image)
+        self._add_keyframe(image, start.pixels, seen, self._map.newest.names[start.rows])
         self._start = None
         return ""
 
@@ -179,7 +180,9 @@ class Tracker:
         if match.keyframe is not self._map.newest or solution.inliers.sum() < remaining:
             agree = ~match.known
             agree[match.known] = solution.inliers
-            self._add_keyframe(match.image, match.pixels[agree], match.names[agree])
+            self._add_keyframe(
+                match.image, match.pixels[agree], match.seen.only(agree), match.names[agree]
+            )
 
     def coast(self, stamp_ns: int) -> None:
         """Go on as before, unseen."""
@@ -308,14 +311,18 @@ class Tracker:
     def _start_at(self, image: OdometryImage) -> None:
         """Make an image the first one."""
         self._map = LocalMap(self._camera, self._config)
-        self._add_keyframe(image, np.zeros((0, 2), np.float32), np.zeros(0, np.int64))
+        nothing = np.zeros((0, 2), np.float32)
+        seen = observe(self._camera, self._config, nothing, image)
+        self._add_keyframe(image, nothing, seen, np.zeros(0, np.int64))
         enough = self._landmarks_at_keyframe >= 2 * self._config.min_inliers
         self._start = None
         if not enough:
             first = self._map.newest
             self._start = MotionStart(self._camera, self._config, image, first, self.scene_m)
 
-    def _add_keyframe(self, image: OdometryImage, pixels: np.ndarray, names: np.ndarray) -> None:
+    def _add_keyframe(
+        self, image: OdometryImage, pixels: np.ndarray, seen: Observations, names: np.ndarray
+    ) -> None:
         """Keep an image: the features it shares with the one before, filled up with new ones."""
         if self.keyframes:
             motion = self.camera_from_world @ self.keyframes[-1].camera_from_world.inverse()
@@ -331,13 +338,14 @@ class Tracker:
         fresh = observe(self._camera, self._config, corners, image)
         # Those of known depth first: of the others, it takes time to learn it.
         chosen = np.argsort(np.isnan(fresh.depth_m), kind="stable")[:count]
-        corners = corners[chosen]
-        pixels = np.concatenate((pixels, corners))
-        names = np.concatenate((names, self._map.new_names(len(corners))))
-        seen = observe(self._camera, self._config, pixels, image)
-        self._map.add(
-            Keyframe(image.gray, self.camera_from_world, pixels, seen, names), self._noise
+        keyframe = Keyframe(
+            image.gray,
+            self.camera_from_world,
+            np.concatenate((pixels, corners[chosen])),
+            seen + fresh.only(chosen),
+            np.concatenate((names, self._map.new_names(len(chosen)))),
         )
+        self._map.add(keyframe, self._noise)
         newest = self._map.newest
         self.camera_from_world = newest.camera_from_world
         self._keep_measured()
