@@ -12,7 +12,7 @@ from embodied_perception.geometry.transform import Transform
 #: A residual of this many standard deviations is an outlier: chi-square, 3 degrees, 99.7 %.
 OUTLIER_SIGMAS = 3.7
 #: Cauchy's loss with 95 % of least squares' efficiency where the noise is Gaussian.
-_CAUCHY_SCALE = 2.385
+CAUCHY_SIGMAS = 2.385
 #: What :func:`_covariance_scale` is where the noise is Gaussian and as large as it is said to be.
 #: Smaller residuals prove nothing: the points may have been fitted to them.
 _LEAST_SCALE = 0.6
@@ -133,7 +133,7 @@ def linearise(
     residuals[unknown, 2] = 0.0
     jacobian[unknown, 2] = 0.0
     squared = np.einsum("ni,ni->n", residuals, residuals)
-    weights = np.where(in_front, 1.0 / (1.0 + squared / _CAUCHY_SCALE**2), 0.0)
+    weights = np.where(in_front, 1.0 / (1.0 + squared / CAUCHY_SIGMAS**2), 0.0)
     return residuals, jacobian, weights
 
 
@@ -146,7 +146,7 @@ def robust_cost(
     """
     residuals, _, weights = linearise(observed, points_camera, K, noise)
     squared = np.einsum("ni,ni->n", residuals, residuals)
-    losses = _CAUCHY_SCALE**2 * np.log1p(squared / _CAUCHY_SCALE**2)
+    losses = CAUCHY_SIGMAS**2 * np.log1p(squared / CAUCHY_SIGMAS**2)
     return 0.5 * float(np.where(weights > 0, losses, _BEHIND_COSTS).sum())
 
 
@@ -173,14 +173,14 @@ def solve_pose(
     for _ in range(iterations):
         points_camera = camera_from_world.apply(points_world)
         residuals, jacobian, weights = linearise(observed, points_camera, K, noise)
-        hessian, gradient = _normal_equations(residuals, jacobian, weights)
+        hessian, gradient = normal_equations(residuals, jacobian, weights)
         step = np.linalg.solve(hessian, gradient)
         camera_from_world = twist_transform(step) @ camera_from_world
         if np.abs(step).max() < 1e-5:
             break
     points_camera = camera_from_world.apply(points_world)
     residuals, jacobian, weights = linearise(observed, points_camera, K, noise)
-    hessian, _ = _normal_equations(residuals, jacobian, weights)
+    hessian, _ = normal_equations(residuals, jacobian, weights)
     squared = np.einsum("ni,ni->n", residuals, residuals)
     inliers = (weights > 0) & (squared < OUTLIER_SIGMAS**2)
     pixel_errors = residuals[inliers, :2] * noise.pixel_px
@@ -200,15 +200,25 @@ def _covariance_scale(residuals: np.ndarray, weights: np.ndarray) -> float:
     known = np.count_nonzero(residuals, axis=1)  # an unknown depth is 0
     influence = np.sum(weights**2 * np.einsum("ni,ni->n", residuals, residuals))
     total = np.sum(weights * known)
-    slope = total - 2.0 * influence / _CAUCHY_SCALE**2
+    slope = total - 2.0 * influence / CAUCHY_SIGMAS**2
     freedom = max(1, known.sum() - 6)
     return float(total * influence / max(slope, 1e-9) ** 2 * known.sum() / freedom)
 
 
-def _normal_equations(
+def normal_equations(
     residuals: np.ndarray, jacobian: np.ndarray, weights: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Hessian (6, 6), with a trace of damping so that it has an inverse, and gradient (6,)."""
+    """What least squares solves for a twist.
+
+    Args:
+        residuals: (N, n) in standard deviations.
+        jacobian: (N, n, 6) as of :func:`linearise`.
+        weights: (N,).
+
+    Returns:
+        Hessian (6, 6), with a trace of damping so that it has an inverse, and gradient (6,).
+
+    """
     flat = jacobian.reshape(-1, 6)
     weighted = (jacobian * weights[:, None, None]).reshape(-1, 6)
     return weighted.T @ flat + 1e-9 * np.eye(6), weighted.T @ residuals.ravel()

@@ -48,11 +48,9 @@ class Landmarks:
     def points_of(self, names: np.ndarray) -> np.ndarray:
         """Where ``names`` (M,) are: (M, 3); NaN where there is no such landmark."""
         rows = self.find(names)
-        return (
-            np.where((rows >= 0)[:, None], self.points_world[rows], np.nan)
-            if len(self)
-            else (np.full((len(names), 3), np.nan))
-        )
+        points = np.full((len(names), 3), np.nan)
+        points[rows >= 0] = self.points_world[rows[rows >= 0]]
+        return points
 
     def only(self, kept: np.ndarray) -> Landmarks:
         """Those that a (N,) bool mask or rows keep."""

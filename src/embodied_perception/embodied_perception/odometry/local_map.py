@@ -12,13 +12,13 @@ from dataclasses import replace
 import numpy as np
 
 from embodied_perception.camera import Camera
-from embodied_perception.geometry.pose import OUTLIER_SIGMAS, Noise, Observations
+from embodied_perception.geometry.pose import OUTLIER_SIGMAS, Noise
 from embodied_perception.odometry.bundle_adjustment import Sightings, adjust
 from embodied_perception.odometry.config import OdometryConfig
 from embodied_perception.odometry.keyframes import Keyframe, most_redundant
 from embodied_perception.odometry.landmarks import Landmarks
 from embodied_perception.odometry.refinement import refine
-from embodied_perception.odometry.triangulation import triangulate
+from embodied_perception.odometry.triangulation import rays, triangulate
 
 #: Depth by motion is used from when it is known to this share.
 _DEPTH_SHARE = 0.15
@@ -74,7 +74,7 @@ class LocalMap:
         """Make landmarks of features whose depth was measured."""
         fresh = (self.landmarks.find(keyframe.names) < 0) & np.isfinite(keyframe.seen.depth_m)
         seen = keyframe.seen.only(fresh)
-        points = self._rays(seen) * seen.depth_m[:, None]
+        points = rays(seen.pixels, self._camera.K) * seen.depth_m[:, None]
         world_from_camera = keyframe.camera_from_world.inverse()
         names = keyframe.names[fresh]
         self.landmarks = self.landmarks + Landmarks.fresh(names, world_from_camera.apply(points))
@@ -95,9 +95,9 @@ class LocalMap:
             world_from_here = keyframe.camera_from_world.inverse()
             points, angles = triangulate(
                 world_from_host.translation,
-                self._rays(first) @ world_from_host.rotation.T,
+                rays(first.pixels, self._camera.K) @ world_from_host.rotation.T,
                 world_from_here.translation,
-                self._rays(second) @ world_from_here.rotation.T,
+                rays(second.pixels, self._camera.K) @ world_from_here.rotation.T,
             )
             wide = angles > least_parallax(self._camera.K, noise.pixel_px)
             with np.errstate(invalid="ignore"):
@@ -164,12 +164,6 @@ class LocalMap:
         """Forget landmarks that no keyframe sees."""
         seen = np.concatenate([keyframe.names for keyframe in self.keyframes])
         self.landmarks = self.landmarks.only(np.isin(self.landmarks.names, seen))
-
-    def _rays(self, seen: Observations) -> np.ndarray:
-        """Where undistorted pixels look: (N, 3), at depth 1."""
-        K = self._camera.K
-        flat = (seen.pixels - K[:2, 2]) / (K[0, 0], K[1, 1])
-        return np.column_stack((flat, np.ones(len(flat))))
 
     def _project(self, points_camera: np.ndarray) -> np.ndarray:
         """Undistorted pixels (N, 2) of points (N, 3)."""

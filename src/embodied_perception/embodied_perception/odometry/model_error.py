@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from embodied_perception.geometry.pose import Noise, Observations, linearise
+from embodied_perception.geometry.pose import Noise, Observations, linearise, normal_equations
 
 #: Of a twist: what depth sees of a motion, going ahead and turning about x and y.
 _SEEN_TWICE = np.array([2, 3, 4])
@@ -47,7 +47,7 @@ def disagreement(
         return None
     residuals, jacobian, weights = linearise(seen.measurements(), points_camera, K, noise)
     by_pixels, by_depth = (
-        _normal_equations(residuals[:, rows], jacobian[:, rows], weights)
+        normal_equations(residuals[:, rows], jacobian[:, rows], weights)
         for rows in (slice(0, 2), slice(2, 3))
     )
     covariance = np.linalg.inv(by_pixels[0])
@@ -109,12 +109,3 @@ class ModelError:
         self._excess = forget * self._excess + excess
         self._motion = forget * self._motion + float(motion @ motion)
         self._assumed_motion *= forget
-
-
-def _normal_equations(
-    residuals: np.ndarray, jacobian: np.ndarray, weights: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Hessian (6, 6), with a trace of damping, and gradient (6,)."""
-    weighted = jacobian * weights[:, None, None]
-    hessian = np.einsum("nij,nik->jk", weighted, jacobian) + 1e-9 * np.eye(6)
-    return hessian, np.einsum("nij,ni->j", weighted, residuals)

@@ -42,3 +42,8 @@ def triangulate(
     ahead = (first_m > 0) & (second_m > 0) & np.isfinite(points).all(axis=1)
     angles = np.arctan2(np.linalg.norm(np.cross(first, second), axis=1), cosine)
     return np.where(ahead[:, None], points, np.nan), angles
+
+
+def rays(pixels: np.ndarray, K: np.ndarray) -> np.ndarray:
+    """Where undistorted pixels (N, 2) look: (N, 3), at depth 1."""
+    return np.column_stack(((pixels - K[:2, 2]) / (K[0, 0], K[1, 1]), np.ones(len(pixels))))

@@ -18,13 +18,12 @@ import numpy as np
 from scipy.optimize import least_squares
 
 from embodied_perception.geometry import Transform
-from embodied_perception.geometry.pose import OUTLIER_SIGMAS
-from embodied_perception.odometry.triangulation import triangulate
+from embodied_perception.geometry.pose import CAUCHY_SIGMAS, OUTLIER_SIGMAS
+from embodied_perception.odometry.triangulation import rays, triangulate
 
 _CONFIDENCE = 0.999
 #: 95 % of a distance to a line, and between two points, in standard deviations.
 _LINE_SIGMAS, _POINT_SIGMAS = 1.96, 2.45
-_CAUCHY_SIGMAS = 2.385
 _ALIKE = 0.01  # radians
 #: Least share of the features that must lie in front of both cameras where both see them.
 _LEAST_SHARE = 0.7
@@ -158,7 +157,7 @@ def _fit(
         E = _cross_matrix(there.translation) @ there.rotation
         return _off_lines(E, first, second, K) / sigma_px
 
-    found = least_squares(residuals, np.zeros(5), loss="cauchy", f_scale=_CAUCHY_SIGMAS)
+    found = least_squares(residuals, np.zeros(5), loss="cauchy", f_scale=CAUCHY_SIGMAS)
     return moved(found.x), float(found.cost)
 
 
@@ -174,9 +173,9 @@ def _reconstruct(
     first_from_second = second_from_first.inverse()
     points, angles = triangulate(
         np.zeros(3),
-        _rays(first, K),
+        rays(first, K),
         first_from_second.translation,
-        _rays(second, K) @ first_from_second.rotation.T,
+        rays(second, K) @ first_from_second.rotation.T,
     )
     with np.errstate(invalid="ignore"):
         fits = np.ones(len(points), bool)
@@ -194,8 +193,3 @@ def _cross_matrix(vector: np.ndarray) -> np.ndarray:
 
 def _homogeneous(pixels: np.ndarray) -> np.ndarray:
     return np.column_stack((pixels, np.ones(len(pixels))))
-
-
-def _rays(pixels: np.ndarray, K: np.ndarray) -> np.ndarray:
-    """Where undistorted pixels look: (N, 3), at depth 1."""
-    return _homogeneous((pixels - K[:2, 2]) / (K[0, 0], K[1, 1]))
