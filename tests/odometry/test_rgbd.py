@@ -108,6 +108,11 @@ def test_blind_it_does_not_say_that_it_stands_still(room, feed):
     view = room.view(Transform.identity(), noise=2.0)
     assert [feed(*view).is_still for _ in range(20)][-1]
     assert not feed(*black(view[1])).is_still
+    for _ in range(30):
+        feed(*black(view[1]))
+    again = [feed(*view) for _ in range(20)]
+    assert again[0].state is TrackingState.RECOVERED
+    assert [each.is_still for each in again] == [False] * 16 + [True] * 4
 
 
 @pytest.mark.parametrize("kind", ["black", "noise"])

@@ -271,6 +271,8 @@ class Tracker:
         self.velocity_covariance = 2.0 * solution.covariance / seconds**2
         self.camera_from_world = solution.camera_from_world
         self.stamp_ns = stamp_ns
+        if seconds > _VELOCITY_HOLDS_S:  # whatever it did meanwhile, nobody saw it stand still
+            self._still_at, self._still_since_ns = self.camera_from_world, stamp_ns
         # The keyframe's uncertainty seen from here, and that of the way from there to here.
         since_keyframe = self.camera_from_world @ self.keyframes[-1].camera_from_world.inverse()
         carried = since_keyframe.adjoint @ self._keyframe_covariance @ since_keyframe.adjoint.T
