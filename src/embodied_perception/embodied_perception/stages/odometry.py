@@ -8,7 +8,7 @@ is nowhere until it recognises a place: until then there is no ``map`` -> ``odom
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path as FilePath
 from typing import Any
 
@@ -22,21 +22,27 @@ from std_srvs.srv import Trigger
 from tf2_msgs.msg import TFMessage
 
 from embodied_perception.camera import Camera
-from embodied_perception.config import Config, parameter
-from embodied_perception.errors import ConfigError, FrameError, OdometryError
+from embodied_perception.config import Config
+from embodied_perception.errors import FrameError, OdometryError
 from embodied_perception.features.words import Vocabulary
 from embodied_perception.frame import Frame
 from embodied_perception.geometry import Transform, TransformTree
-from embodied_perception.odometry import Estimate, OdometryConfig, TrackingState, VisualOdometry
+from embodied_perception.odometry import Estimate, VisualOdometry
 from embodied_perception.odometry.map_file import read_map, require_same_camera, write_map
 from embodied_perception.odometry.places import MapContents, PlaceMap
 from embodied_perception.stages.camera_setups import SETUPS, Moment, RgbdSetup, ScaleSource
 from embodied_perception.stages.messages import (
     header,
-    odometry_message,
     pose_message,
     require_pose,
     transform_message,
+)
+from embodied_perception.stages.odometry_config import LABELS, OdometryStageConfig
+from embodied_perception.stages.odometry_outputs import (
+    draw_features,
+    odom_message,
+    status_message,
+    status_of,
 )
 from embodied_perception.stages.registration import pose_in
 from embodied_perception.stages.stage import (
@@ -48,90 +54,12 @@ from embodied_perception.stages.stage import (
     Status,
 )
 
-_LEVELS = {
-    TrackingState.INIT: Status.WARN,
-    TrackingState.OK: Status.OK,
-    TrackingState.DEGRADED: Status.WARN,
-    TrackingState.LOST: Status.ERROR,
-    TrackingState.RECOVERED: Status.WARN,
-}
 _MAPS_NEED = "maps need `places` above 0, and a `mode` other than mono"
 #: Of the class in each pixel, such as a segmentation publishes.
 MASK = ImageInput("mask", "camera/mask", content="labels", needs_camera_info=False)
-_LABELS = 65536  # that 16 bits can hold
 _MARGIN_PX = 17  # as large as the window in which features are followed
 _PATH_PERIOD_NS = 500_000_000
 _PATH_POSES = 2000
-
-
-@dataclass(frozen=True)
-class OdometryStageConfig(OdometryConfig):
-    """Parameters of the odometry stage: those of odometry, its cameras, and its frames."""
-
-    mode: str = parameter(
-        "rgbd",
-        "which cameras there are: colour and depth, a rectified pair, or one alone, whose motion "
-        "has no scale: its unit is how far the scene was at the start",
-        choices=tuple(SETUPS),
-        fixed=True,
-    )
-
-    odom_frame: str = parameter("odom", "frame in which the motion is reported", fixed=True)
-    base_frame: str = parameter(
-        "base_link",
-        "frame of the robot whose motion is reported; the camera's place on it comes from TF. "
-        "Empty: the camera's optical frame itself",
-        fixed=True,
-    )
-    publish_tf: bool = parameter(True, "publish odom_frame -> base_frame on /tf")
-    map_frame: str = parameter(
-        "map", "frame in which places that are seen again stay where they are", fixed=True
-    )
-    publish_map_tf: bool = parameter(
-        True, "publish map_frame -> odom_frame on /tf; false where something else localises"
-    )
-    camera_height_m: float = parameter(
-        0.0,
-        "in mode mono, height of the camera above flat ground, from which the scale is taken where "
-        "the ground is seen; 0 is not known. base_frame must be level",
-        unit="m",
-        minimum=0.0,
-        maximum=100.0,
-        fixed=True,
-    )
-    scale_frame: str = parameter(
-        "",
-        "in mode mono, frame in which something else moves base_frame by TF, such as wheels: the "
-        "distance driven at the start gives the scale. Empty is none",
-        fixed=True,
-    )
-    moving_labels: tuple[int, ...] = parameter(
-        (),
-        "classes that move by themselves, such as people: their numbers in the mask on "
-        "camera/mask, which is waited for at each image. Empty: there is no mask",
-        fixed=True,
-    )
-    sync_tolerance_s: float = parameter(
-        0.02,
-        "images of both cameras further apart than this are not a pair",
-        unit="s",
-        minimum=0.0,
-        maximum=1.0,
-        fixed=True,
-    )
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if not all(0 <= label < _LABELS for label in self.moving_labels):
-            raise ConfigError(
-                f"moving_labels: got {list(self.moving_labels)}, expected numbers of 0 to "
-                f"{_LABELS - 1}, as a mask holds them"
-            )
-        if self.camera_height_m and not self.base_frame:
-            raise ConfigError(
-                "camera_height_m: the height is above the ground that base_frame stands on, and "
-                "base_frame is empty; name the robot's frame"
-            )
 
 
 class OdometryStage(Stage):
@@ -170,7 +98,7 @@ class OdometryStage(Stage):
             ),
         )
         self.inputs = self._setup.inputs
-        self._moves = np.zeros(_LABELS, bool)
+        self._moves = np.zeros(LABELS, bool)
         if self.config.moving_labels:
             self.inputs = (*self.inputs, MASK)
             self._moves[list(self.config.moving_labels)] = True
@@ -201,8 +129,8 @@ class OdometryStage(Stage):
         if not estimate.is_metric:
             # In units that are not known, the camera is nowhere but at the base.
             base_from_camera = Transform(base_from_camera.rotation, np.zeros(3))
-        self._status = _status(estimate)
-        results: dict[str, Any] = {"status": _status_message(estimate, lead)}
+        self._status = status_of(estimate)
+        results: dict[str, Any] = {"status": status_message(estimate, lead)}
         if self.wanted("features"):
             results["features"] = draw_features(moment.picture(), estimate)
         if estimate.world_from_camera is not None:
@@ -415,23 +343,8 @@ class OdometryStage(Stage):
         child: str,
     ) -> dict[str, Any]:
         frame, stamp_ns = self.config.odom_frame, estimate.stamp_ns
-
-        # A twist of the camera becomes one of the base by the adjoint; nav_msgs wants the pose's
-        # covariance along the axes of odom, and the twist along those of the base.
-        base_axes = base_from_camera.adjoint
-        odom_axes = np.kron(np.eye(2), odom_from_base.rotation) @ base_axes
-        covariance = odom_axes @ estimate.covariance @ odom_axes.T
         moved_m = odom_from_base.translation - self._odom_from_start.translation
-        covariance[:3, :3] += _scale_covariance(moved_m, estimate.scale_sigma)
-        odom = odometry_message(odom_from_base, frame, child, stamp_ns, covariance)
-        velocity = base_axes @ estimate.velocity
-        twist = odom.twist.twist
-        twist.linear.x, twist.linear.y, twist.linear.z = velocity[:3].tolist()
-        twist.angular.x, twist.angular.y, twist.angular.z = velocity[3:].tolist()
-        twist_covariance = base_axes @ estimate.velocity_covariance @ base_axes.T
-        twist_covariance[:3, :3] += _scale_covariance(velocity[:3], estimate.scale_sigma)
-        odom.twist.covariance = twist_covariance.ravel()
-
+        odom = odom_message(estimate, odom_from_base, base_from_camera, moved_m, frame, child)
         results: dict[str, Any] = {"odom": odom}
         pose = PoseStamped(header=header(stamp_ns, frame), pose=pose_message(odom_from_base))
         self._path.append(pose)
@@ -441,62 +354,7 @@ class OdometryStage(Stage):
         return results
 
 
-def draw_features(image_rgb: np.ndarray, estimate: Estimate) -> np.ndarray:
-    """The image (H, W, 3) with features in green, outliers in red, and the state in words."""
-    picture = image_rgb.copy()
-    for (x, y), inlier in zip(
-        np.rint(estimate.pixels).astype(int).tolist(), estimate.inliers.tolist(), strict=True
-    ):
-        colour = (70, 220, 90) if inlier else (235, 60, 50)
-        cv2.circle(picture, (x, y), 3, colour, 1, cv2.LINE_AA)
-    text = f"{estimate.state.name}  {int(estimate.inliers.sum())}/{len(estimate.pixels)} features"
-    for thickness, colour in ((4, (0, 0, 0)), (1, (255, 255, 255))):
-        cv2.putText(
-            picture, text, (10, 24), cv2.FONT_HERSHEY_SIMPLEX, 0.6, colour, thickness, cv2.LINE_AA
-        )
-    return picture
-
-
 def _path(request: MapFile.Request) -> FilePath:
     if not request.path:
         raise OdometryError("path is empty; give the name of a file")
     return FilePath(request.path).absolute()
-
-
-def _scale_covariance(metres: np.ndarray, sigma: float) -> np.ndarray:
-    """What (3,) metres may be off by where their unit may be off by a share."""
-    return sigma**2 * np.outer(metres, metres)
-
-
-def _status(estimate: Estimate) -> Status:
-    state = estimate.state
-    message = f"{state.name}: {estimate.reason}" if estimate.reason else state.name
-    return Status(
-        _LEVELS[state],
-        message,
-        {
-            "state": state.name,
-            "epoch": str(estimate.epoch),
-            "stationary": str(estimate.is_still).lower(),
-            "scale": "metres" if estimate.is_metric else "not known",
-            "features": str(len(estimate.pixels)),
-            "inliers": str(int(estimate.inliers.sum())),
-            "keyframes": str(estimate.keyframes),
-        },
-    )
-
-
-def _status_message(estimate: Estimate, color: Frame) -> OdometryStatus:
-    return OdometryStatus(
-        header=header(color.stamp_ns, color.frame_id),
-        state=int(estimate.state),
-        state_name=estimate.state.name,
-        reason=estimate.reason,
-        epoch=estimate.epoch,
-        features_tracked=len(estimate.pixels),
-        inliers=int(estimate.inliers.sum()),
-        keyframes=estimate.keyframes,
-        reprojection_rms_px=float(estimate.rms_px),
-        scale_known=estimate.is_metric,
-        stationary=estimate.is_still,
-    )
