@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TypeVar
 
 if not __package__:  # run as a folder: make the package importable by its name
     sys.path[0] = str(Path(__file__).resolve().parent.parent)
@@ -15,6 +17,7 @@ from demo_room.room import Room
 from demo_room.rooms import DEMO, HELDOUT
 from demo_room.world import build
 
+FrameT = TypeVar("FrameT")
 ROOMS = {room.name: room for room in (DEMO, HELDOUT)}
 
 HELP = """\
@@ -89,48 +92,65 @@ def main() -> int:
 
     if find_spec("mujoco") is None:
         parser.error("MuJoCo is not installed; install it: pip install --group render")
-
-    from rich.progress import track
-
-    if arguments.calibration:
-        from demo_room.calibration import render_stops, write_calibration_bag
-        from demo_room.rig import STOPS
-
-        output = arguments.output or Path("out/rooms") / f"{room.name}_calibration.mcap"
-        taken = track(render_stops(room), f"Rendering {room.name}", total=STOPS)
-        write_calibration_bag(output, taken)
-        print(f"{output}: {output.stat().st_size / 1e6:.1f} MB")
-        return 0
-
-    from demo_room.path import FRAMES
-
-    if arguments.rounds:
-        from demo_room.rounds import render_rounds, write_rounds_bag
-
-        output = arguments.output or Path("out/rooms") / f"{room.name}_rounds.mcap"
-        rendered = render_rounds(room, arguments.rounds)
-        total = arguments.rounds * FRAMES
-        write_rounds_bag(output, track(rendered, f"Rendering {room.name}", total=total))
-        print(f"{output}: {output.stat().st_size / 1e6:.1f} MB")
-        return 0
-
-    from demo_room.render import render
-
-    step = 30 if arguments.preview else 1
-    frames = track(render(room, step), f"Rendering {room.name}", total=FRAMES // step)
     if arguments.preview:
-        from demo_room.preview import write_contact_sheet
-
-        write_contact_sheet(arguments.preview, frames)
-        print(arguments.preview)
+        print(preview(room, arguments.preview))
         return 0
-
-    from demo_room.record import write_bag
-
-    output = arguments.output or Path("out/rooms") / f"{room.name}.mcap"
-    write_bag(output, frames, build(room).objects)
+    kind = "_calibration" if arguments.calibration else "_rounds" if arguments.rounds else ""
+    output = arguments.output or Path("out/rooms") / f"{room.name}{kind}.mcap"
+    if arguments.calibration:
+        record_calibration(room, output)
+    elif arguments.rounds:
+        record_rounds(room, output, arguments.rounds)
+    else:
+        record_room(room, output)
     print(f"{output}: {output.stat().st_size / 1e6:.1f} MB")
     return 0
+
+
+# MuJoCo is imported only where something is drawn: --list and --help do without.
+
+
+def preview(room: Room, picture: Path) -> Path:
+    """Draw a contact sheet of some frames."""
+    from demo_room.path import FRAMES
+    from demo_room.preview import write_contact_sheet
+    from demo_room.render import render
+
+    step = 30
+    write_contact_sheet(picture, shown(room, render(room, step), FRAMES // step))
+    return picture
+
+
+def record_room(room: Room, output: Path) -> None:
+    """Write the round with its objects."""
+    from demo_room.path import FRAMES
+    from demo_room.record import write_bag
+    from demo_room.render import render
+
+    write_bag(output, shown(room, render(room), FRAMES), build(room).objects)
+
+
+def record_rounds(room: Room, output: Path, rounds: int) -> None:
+    """Write some rounds, to measure odometry by."""
+    from demo_room.path import FRAMES
+    from demo_room.rounds import render_rounds, write_rounds_bag
+
+    write_rounds_bag(output, shown(room, render_rounds(room, rounds), rounds * FRAMES))
+
+
+def record_calibration(room: Room, output: Path) -> None:
+    """Write the stops of a hand, to calibrate cameras by."""
+    from demo_room.calibration import render_stops, write_calibration_bag
+    from demo_room.rig import STOPS
+
+    write_calibration_bag(output, shown(room, render_stops(room), STOPS))
+
+
+def shown(room: Room, frames: Iterator[FrameT], total: int) -> Iterator[FrameT]:
+    """Frames, with a progress bar."""
+    from rich.progress import track
+
+    return iter(track(frames, f"Rendering {room.name}", total=total))
 
 
 if __name__ == "__main__":
