@@ -324,15 +324,21 @@ def ratios(ours: dict[str, Any], peers: dict[str, dict[str, Any]]) -> dict[str, 
     }
 
 
-def main() -> int:
-    """Run the benchmark."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+def parser_of(description: str | None) -> argparse.ArgumentParser:
+    """For a benchmark on a recording, described by its first line."""
+    parser = argparse.ArgumentParser(description=(description or "").partition("\n")[0])
     parser.add_argument(
         "--data", type=Path, required=True, help="folder of a data set, or a bag with true poses"
     )
     parser.add_argument(
         "--mode", choices=tuple(SETUPS), default="rgbd", help="default: %(default)s"
     )
+    return parser
+
+
+def main() -> int:
+    """Run the benchmark."""
+    parser = parser_of(__doc__)
     parser.add_argument("--limit", type=int, help="frames from the start; all by default")
     parser.add_argument("--no-peers", action="store_true", help="ours alone")
     parser.add_argument("-o", "--output", type=Path, default=Path("out/benchmarks/odometry"))

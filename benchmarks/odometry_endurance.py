@@ -11,7 +11,6 @@ clock. Memory is that of the whole process, with the recording in it.
 
 from __future__ import annotations
 
-import argparse
 import copy
 import json
 import os
@@ -26,13 +25,12 @@ import numpy as np
 from embodied_perception_interfaces.msg import OdometryStatus
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from odometry import Moment, Recording, read, use_cores
+from odometry import Moment, Recording, parser_of, read, use_cores
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
 from embodied_perception.errors import PerceptionError
-from embodied_perception.stages.camera_setups import SETUPS
 
 ROWS = 10
 MEGABYTE = 1e6
@@ -190,13 +188,7 @@ def plot(samples: Sequence[Sample], rows: Sequence[dict[str, Any]], path: Path, 
 
 def main() -> int:
     """Run the benchmark."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument(
-        "--data", type=Path, required=True, help="folder of a data set, or a bag with true poses"
-    )
-    parser.add_argument(
-        "--mode", choices=tuple(SETUPS), default="rgbd", help="default: %(default)s"
-    )
+    parser = parser_of(__doc__)
     parser.add_argument("--frames", type=int, default=5000, help="default: %(default)s")
     parser.add_argument(
         "-o", "--output", type=Path, default=Path("out/benchmarks/odometry_endurance")
