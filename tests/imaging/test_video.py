@@ -177,10 +177,14 @@ def test_damaged_packets_are_no_crash(make_video, encoder, b_frames, data):
 @given(codec=st.sampled_from(["h264", "h265"]), packets=st.lists(st.binary(max_size=60)))
 def test_garbage_is_no_crash(codec, packets):
     decoder = VideoDecoder(codec)
+    results = []
     for number, packet in enumerate(packets):
-        decoder.decode(packet, stamp_of(number))
-        decoder.decode(b"\0\0\1\x67" + packet, stamp_of(number))
-    decoder.finish()
+        results += decoder.decode(packet, stamp_of(number))
+        results += decoder.decode(b"\0\0\1\x67" + packet, stamp_of(number))
+    results += decoder.finish()
+    for each in results:
+        assert isinstance(each, FrameError)
+        assert each.reason in {"NO_KEYFRAME", "PACKET_LOST", "UNDECODABLE"}
 
 
 @pytest.mark.parametrize(
