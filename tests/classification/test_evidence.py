@@ -5,7 +5,6 @@ import pytest
 torch = pytest.importorskip("torch", reason="needs the group: pip install --group learned")
 
 from embodied_perception.classification.evidence import (  # noqa: E402
-    attention_rollout,
     class_activation_map,
     grad_cam,
 )
@@ -51,14 +50,6 @@ def test_where_cam_is_exact_grad_cam_is_its_positive_part(network, images):
     torch.testing.assert_close(heat * 12 * 16, exact.relu())
 
 
-def test_without_a_label_it_is_the_winning_class_of_each_image(network, images):
-    winners = network(images).argmax(1)
-    heat = grad_cam(network, network.features, images)
-    for place, label in enumerate(winners.tolist()):
-        expected = grad_cam(network, network.features, images, label=label)[place]
-        torch.testing.assert_close(heat[place], expected)
-
-
 def test_what_speaks_for_a_class_is_where_it_is_and_nowhere_else():
     """Channels see one colour each; one class is red, the other one green."""
     network = Averaged(channels=2, classes=2)
@@ -81,34 +72,3 @@ def test_neither_gradients_nor_hooks_are_left_behind(network, images):
         grad_cam(network, network.features, images, label=0)
     assert not network.features._forward_hooks
     assert all(each.grad is None for each in network.parameters())
-
-
-def test_scores_may_lie_in_an_answer_of_more(network, images):
-    class Wrapped(nn.Module):
-        def forward(self, given):
-            return {"logits": network(given)}
-
-    heat = grad_cam(
-        Wrapped(), network.features, images, label=1, scores=lambda answer: answer["logits"]
-    )
-    torch.testing.assert_close(heat, grad_cam(network, network.features, images, label=1))
-
-
-def test_rollout_of_even_attention_is_even():
-    even = [torch.full((2, 3, 10, 10), 0.1)] * 4
-    torch.testing.assert_close(attention_rollout(even), torch.full((2, 9), 1 / 9))
-
-
-def test_rollout_finds_the_patch_that_is_heeded_by_way_of_another():
-    """The class token heeds patch 1 in the last layer, and patch 1 heeded patch 2 in the first."""
-    first, last = torch.eye(4)[None, None].clone(), torch.eye(4)[None, None].clone()
-    first[0, 0, 1] = torch.tensor([0.0, 0.0, 1.0, 0.0])
-    last[0, 0, 0] = torch.tensor([0.0, 1.0, 0.0, 0.0])
-    heeded = attention_rollout([first, last])[0]
-    torch.testing.assert_close(heeded, torch.tensor([0.5, 0.5, 0.0]))
-
-
-def test_rollout_shares_add_up_to_one():
-    torch.manual_seed(2)
-    layers = [torch.rand(2, 4, 17, 17).softmax(-1) for _ in range(5)]
-    torch.testing.assert_close(attention_rollout(layers).sum(1), torch.ones(2))

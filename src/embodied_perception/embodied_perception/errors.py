@@ -36,6 +36,10 @@ class FeatureError(PerceptionError):
     """A kind of feature or a vocabulary is asked for that there is not."""
 
 
+class InferenceError(PerceptionError):
+    """A model cannot be found, loaded or run; the message names file and key."""
+
+
 class OdometryError(PerceptionError):
     """Odometry was asked for something that it cannot do."""
 

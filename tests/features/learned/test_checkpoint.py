@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from embodied_perception.errors import FeatureError
+from embodied_perception.errors import InferenceError
 from embodied_perception.features.learned import LightGlue, SuperPoint
 
 WEIGHTS, CONFIG = "model.safetensors", "config.json"
@@ -26,7 +26,7 @@ def change(path, **values):
 
 
 def refusal(load, folder):
-    with pytest.raises(FeatureError) as caught:
+    with pytest.raises(InferenceError) as caught:
         load(folder)
     return str(caught.value)
 
@@ -57,7 +57,7 @@ def test_folders_without_a_checkpoint(tmp_path, load):
 )
 def test_configs_that_are_none(folder, content, message):
     (folder / CONFIG).write_bytes(content)
-    with pytest.raises(FeatureError, match=message) as caught:
+    with pytest.raises(InferenceError, match=message) as caught:
         SuperPoint.load(folder)
     assert str(caught.value).startswith(str(folder / CONFIG))
 
@@ -92,7 +92,7 @@ def test_checkpoints_that_ask_for_their_own_code(tmp_path, make_lightglue, value
     change(tmp_path / CONFIG, **values)
     assert refusal(LightGlue, tmp_path) == (
         f"{tmp_path / CONFIG} asks for code of its own, which is never run; use a checkpoint of "
-        "transformers' own LightGlueForKeypointMatching"
+        "transformers' own architectures"
     )
 
 
@@ -167,7 +167,7 @@ def test_weights_that_are_not_numbers(folder):
 def test_where_pytorch_or_transformers_are_missing(folder, monkeypatch, module):
     monkeypatch.setitem(sys.modules, module, None)
     said = refusal(SuperPoint.load, folder)
-    assert said.startswith("learned features need PyTorch and transformers (")
+    assert said.startswith("networks need PyTorch and transformers (")
     assert ": pip install 'torch>=2.6' 'transformers>=5' safetensors, or ./run shell" in said
     assert module in said
 

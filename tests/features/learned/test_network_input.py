@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from embodied_perception.errors import FeatureError
+from embodied_perception.errors import InferenceError
 from embodied_perception.features.learned.network_input import NetworkInput
 
 SIDES = st.integers(1, 4000)
@@ -79,6 +79,6 @@ def centroid(gray):
 def test_values_that_make_no_sense_are_refused(tmp_path, content, message):
     path = tmp_path / "preprocessor_config.json"
     path.write_text(json.dumps(content))
-    with pytest.raises(FeatureError, match=message) as caught:
+    with pytest.raises(InferenceError, match=message) as caught:
         NetworkInput.read(tmp_path)
     assert str(caught.value).startswith(str(path))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
@@ -25,41 +26,38 @@ def class_activation_map(features: Tensor, weights: Tensor, label: int) -> Tenso
     return torch.einsum("bchw,c->bhw", features, weights[label])
 
 
-def grad_cam(
-    network: nn.Module,
-    layer: nn.Module,
-    images: Tensor,
-    label: int | None = None,
-    scores: Callable[[object], Tensor] | None = None,
-) -> Tensor:
+def grad_cam(network: nn.Module, layer: nn.Module, images: Tensor, label: int) -> Tensor:
     """Where a layer of any convolutional network speaks for a class.
 
     Source: R. Selvaraju et al., Grad-CAM, 2017, equations 1 and 2.
 
     Args:
-        network: takes the images.
+        network: takes the images, and gives scores (B, classes).
         layer: of it, whose output is (B, C, h, w).
         images: (B, 3, H, W).
-        label: the class; the winning one of each image, if not given.
-        scores: takes (B, classes) out of what the network gives, where it does not give them alone.
+        label: the class.
 
     Returns:
         (B, h, w), 0 where nothing speaks for the class.
 
     """
+    with torch.enable_grad(), kept_features(layer) as kept:
+        # Also where no parameter asks for gradients.
+        scores = network(images.detach().requires_grad_())
+        (gradient,) = torch.autograd.grad(scores[:, label].sum(), kept[-1])
+    importance = gradient.mean((2, 3))
+    return torch.einsum("bchw,bc->bhw", kept[-1].detach(), importance).relu()
+
+
+@contextmanager
+def kept_features(layer: nn.Module) -> Iterator[list[Tensor]]:
+    """What a layer gives, (B, C, h, w) at each run, is in the list, the newest last."""
     kept: list[Tensor] = []
     hook = layer.register_forward_hook(lambda _module, _given, output: kept.append(output))
     try:
-        with torch.enable_grad():
-            # Also where no parameter asks for gradients.
-            given = network(images.detach().requires_grad_())
-            values = given if scores is None else scores(given)
-            chosen = values.amax(1) if label is None else values[:, label]
-            (gradient,) = torch.autograd.grad(chosen.sum(), kept[-1])
+        yield kept
     finally:
         hook.remove()
-    importance = gradient.mean((2, 3))
-    return torch.einsum("bchw,bc->bhw", kept[-1].detach(), importance).relu()
 
 
 def attention_rollout(attentions: Sequence[Tensor]) -> Tensor:

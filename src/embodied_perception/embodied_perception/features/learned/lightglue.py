@@ -10,11 +10,12 @@ from pathlib import Path
 
 import numpy as np
 
-from embodied_perception.errors import FeatureError
+from embodied_perception.errors import FeatureError, InferenceError
 from embodied_perception.features.extraction import Features
-from embodied_perception.features.learned.checkpoint import load_network
 from embodied_perception.features.learned.network_input import NetworkInput
 from embodied_perception.features.learned.superpoint import SuperPoint
+from embodied_perception.inference.checkpoint import CONFIG, Checkpoint
+from embodied_perception.inference.runtime import Runtime
 
 
 class LightGlue:
@@ -28,14 +29,18 @@ class LightGlue:
         superpoint: finds the features that can be matched.
 
     Raises:
-        FeatureError: see :func:`load_network`.
+        InferenceError: see :meth:`Checkpoint.open` and :meth:`Checkpoint.pretrained`.
+        FeatureError: its configuration does not work.
 
     """
 
     name = "lightglue"
 
     def __init__(self, folder: Path) -> None:
-        network = load_network(folder, "lightglue")
+        checkpoint = Checkpoint.open(folder)
+        checkpoint.require_type("lightglue")
+        _require_superpoint(checkpoint)
+        network = checkpoint.pretrained("LightGlueForKeypointMatching").to(Runtime().place().device)
         config = network.config
         if (config.depth_confidence > 0) != (config.width_confidence > 0):
             # transformers breaks off in the middle of a match.
@@ -121,3 +126,14 @@ class LightGlue:
             descriptors[place, : len(each)] = each.descriptors
             mask[place, : len(each)] = 1
         return pixels, scores, descriptors, mask
+
+
+def _require_superpoint(checkpoint: Checkpoint) -> None:
+    key = "keypoint_detector_config"
+    detector = checkpoint.config.get(key)
+    got = detector.get("model_type") if isinstance(detector, dict) else detector
+    if got != "superpoint":
+        raise InferenceError(
+            f"{checkpoint.folder / CONFIG}: {key}: model_type: got {got!r}, expected "
+            "'superpoint'; give the folder of a LightGlue that was trained with SuperPoint"
+        )

@@ -10,8 +10,8 @@ from typing import TypeGuard
 import numpy as np
 from PIL import Image
 
-from embodied_perception.errors import FeatureError
-from embodied_perception.features.learned.checkpoint import read_json
+from embodied_perception.errors import InferenceError
+from embodied_perception.inference.checkpoint import read_json
 
 _FILE = "preprocessor_config.json"
 _USUAL_SIZE = {"height": 480, "width": 640}  # of transformers' own processors, as are the others
@@ -38,7 +38,7 @@ class NetworkInput:
         """Read preprocessor_config.json; what it leaves out is as in transformers' own processors.
 
         Raises:
-            FeatureError: the file cannot be read, or a value in it makes no sense.
+            InferenceError: the file cannot be read, or a value in it makes no sense.
 
         """
         path = folder / _FILE
@@ -48,15 +48,15 @@ class NetworkInput:
             (size.get("width"), size.get("height")) if isinstance(size, dict) else (None, None)
         )
         if not (_is_side(width) and _is_side(height)):
-            raise FeatureError(
+            raise InferenceError(
                 f"{path}: size: got {size}, expected height and width of 1 to {_LARGEST_PX} pixels"
             )
         resample = values.get("resample", Image.Resampling.BILINEAR.value)
         if type(resample) is not int or resample not in range(6):
-            raise FeatureError(f"{path}: resample: got {resample!r}, expected 0 to 5")
+            raise InferenceError(f"{path}: resample: got {resample!r}, expected 0 to 5")
         factor = values.get("rescale_factor", 1 / 255)
         if type(factor) not in (int, float) or not 0 < factor < math.inf:
-            raise FeatureError(f"{path}: rescale_factor: got {factor!r}, expected more than 0")
+            raise InferenceError(f"{path}: rescale_factor: got {factor!r}, expected more than 0")
         return cls(
             (width, height) if values.get("do_resize", True) else None,
             resample,

@@ -13,9 +13,10 @@ import numpy as np
 
 from embodied_perception.errors import FeatureError
 from embodied_perception.features.extraction import Features
-from embodied_perception.features.learned.checkpoint import load_network
 from embodied_perception.features.learned.network_input import NetworkInput
 from embodied_perception.features.selection import select_balanced
+from embodied_perception.inference.checkpoint import Checkpoint
+from embodied_perception.inference.runtime import Runtime
 
 _STRIDE_PX = 8  # a cell of the network; transformers takes it as given
 _STAGES = 4  # of its encoder, which make that stride
@@ -64,10 +65,13 @@ class SuperPoint:
         """Load a checkpoint from a folder.
 
         Raises:
-            FeatureError: see :func:`load_network`.
+            InferenceError: see :meth:`Checkpoint.open` and :meth:`Checkpoint.pretrained`.
 
         """
-        return cls(load_network(folder, "superpoint"), NetworkInput.read(folder))
+        checkpoint = Checkpoint.open(folder)
+        checkpoint.require_type("superpoint")
+        network = checkpoint.pretrained("SuperPointForKeypointDetection")
+        return cls(network.to(Runtime().place().device), NetworkInput.read(folder))
 
     @property
     def device(self) -> str:

@@ -1,0 +1,1 @@
+"""Inference: where models come from, and how they run on the device that there is."""

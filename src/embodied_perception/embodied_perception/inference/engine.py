@@ -1,0 +1,172 @@
+"""Runs a network: on its device, in its precision, and with an answer to what goes wrong there."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import interpolate
+
+from embodied_perception.errors import InferenceError
+from embodied_perception.inference.folding import fold_normalisation
+from embodied_perception.inference.runtime import Place
+
+_MOST_GRAPHS = 4  # each holds the memory of one shape's values
+_ROUNDS_BEFORE_CAPTURE = 3
+_SMALLEST_PX = 32
+
+
+class Backend(Protocol):
+    """What runs a model: PyTorch here, or another."""
+
+    place: Place
+
+    def __call__(self, batch: Tensor) -> Tensor:
+        """Images (B, 3, h, w) to what the model gives for them, (B, ...)."""
+
+
+class Engine:
+    """A network of PyTorch, ready to be run.
+
+    Weights and images have their channels last in memory, which is what convolutions are fastest
+    with. On CUDA, the kernels of a shape are recorded once and replayed (a CUDA graph): a small
+    network's time would else go into starting them.
+
+    Args:
+        network: takes images (B, 3, h, w), gives one tensor (B, ...); changed in place.
+        place: where it shall run.
+        name: of the model, for messages.
+        any_size: whether it takes images of any size.
+
+    """
+
+    def __init__(self, network: nn.Module, place: Place, name: str, any_size: bool = True) -> None:
+        self.place, self.name = place, name
+        fold_normalisation(network.eval())
+        self.network = self._moved(network)
+        self._any_size = any_size
+        self._graphs: OrderedDict[tuple[int, ...], _Recorded] = OrderedDict()
+
+    def __call__(self, batch: Tensor) -> Tensor:
+        """Run it; where memory is short, once more on less.
+
+        Args:
+            batch: images (B, 3, h, w).
+
+        Returns:
+            What the network gives, on its device; of half the size where memory was short for one
+            image.
+
+        Raises:
+            InferenceError: memory is short even so, the device failed, or the network does not take
+                such images.
+
+        """
+        batch = batch.to(self.place.device, self.place.dtype, memory_format=torch.channels_last)
+        try:
+            return self._run(batch)
+        except RuntimeError as error:
+            if not _is_out_of_memory(error):
+                raise self._failure(error, batch) from error
+        self._free()
+        try:
+            return self._run_less(batch)
+        except RuntimeError as error:
+            raise self._failure(error, batch) from error
+
+    def warm_up(self, shape: tuple[int, ...]) -> None:
+        """Run it on nothing, so that the first image is as fast as the others.
+
+        Args:
+            shape: (B, 3, h, w).
+
+        Raises:
+            InferenceError: see :meth:`__call__`.
+
+        """
+        self(torch.zeros(shape))
+
+    def _moved(self, network: nn.Module) -> nn.Module:
+        try:
+            return network.to(
+                self.place.device, self.place.dtype, memory_format=torch.channels_last
+            )
+        except RuntimeError as error:
+            raise InferenceError(
+                f"{self.name} does not go onto {self.place.device}: {_first_line(error)}; close "
+                "what else runs there, take a smaller model, or device: cpu"
+            ) from error
+
+    def _run(self, batch: Tensor) -> Tensor:
+        with torch.inference_mode():
+            if batch.device.type != "cuda":
+                return self.network(batch)
+            recorded = self._graphs.get(tuple(batch.shape))
+            if recorded is None:
+                recorded = self._graphs[tuple(batch.shape)] = _Recorded(self.network, batch)
+                if len(self._graphs) > _MOST_GRAPHS:
+                    self._graphs.popitem(last=False)
+            self._graphs.move_to_end(tuple(batch.shape))
+            return recorded.replay(batch)
+
+    def _run_less(self, batch: Tensor) -> Tensor:
+        """One image after the other, or an image of half the size."""
+        if len(batch) > 1:
+            return torch.cat([self._run(each) for each in batch.split(1)])
+        half = [side // 2 for side in batch.shape[-2:]]
+        if not self._any_size or min(half) < _SMALLEST_PX:
+            raise torch.OutOfMemoryError("out of memory")
+        return self._run(interpolate(batch, half, mode="bilinear", antialias=True))
+
+    def _free(self) -> None:
+        self._graphs.clear()
+        if self.place.device.type == "cuda":
+            torch.cuda.empty_cache()
+
+    def _failure(self, error: RuntimeError, batch: Tensor) -> InferenceError:
+        count, _, height, width = batch.shape
+        what = f"{self.name}: {count} image(s) of {width}x{height} on {self.place.device}"
+        if _is_out_of_memory(error):
+            self._free()
+            return InferenceError(
+                f"{what}: memory is short even for less; close what else runs there, take a "
+                "smaller model, or device: cpu"
+            )
+        return InferenceError(
+            f"{what}: {_first_line(error)}; where the device has gone, deactivate and activate the "
+            "node, or set device: cpu"
+        )
+
+
+class _Recorded:
+    """The kernels of one shape, recorded with the places of their values in memory."""
+
+    def __init__(self, network: nn.Module, batch: Tensor) -> None:
+        self._given = batch.clone(memory_format=torch.channels_last)
+        # Libraries choose and load kernels in the first rounds, which cannot be recorded.
+        stream = torch.cuda.Stream(batch.device)
+        stream.wait_stream(torch.cuda.current_stream(batch.device))
+        with torch.cuda.stream(stream):
+            for _ in range(_ROUNDS_BEFORE_CAPTURE):
+                network(self._given)
+        torch.cuda.current_stream(batch.device).wait_stream(stream)
+        self._graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(self._graph):
+            self._result = network(self._given)
+
+    def replay(self, batch: Tensor) -> Tensor:
+        """What the network gives for another batch of that shape."""
+        self._given.copy_(batch)
+        self._graph.replay()
+        return self._result.clone()
+
+
+def _is_out_of_memory(error: Any) -> bool:
+    # The CPU's allocator has no error of its own.
+    return isinstance(error, torch.OutOfMemoryError) or "not enough memory" in str(error)
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().partition("\n")[0] or type(error).__name__

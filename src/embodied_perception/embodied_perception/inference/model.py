@@ -1,0 +1,105 @@
+"""A model, whole: what prepares its images, runs them, and names what comes out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from torch import Tensor, nn
+
+from embodied_perception.errors import InferenceError
+from embodied_perception.inference.architecture import Architecture
+from embodied_perception.inference.checkpoint import CONFIG, Checkpoint
+from embodied_perception.inference.engine import Backend, Engine
+from embodied_perception.inference.placement import Placement
+from embodied_perception.inference.preprocessing import Preprocessing
+from embodied_perception.inference.preprocessor_file import read_preprocessing
+from embodied_perception.inference.runtime import Runtime
+from embodied_perception.inference.sources import folder_of
+
+_TRIAL_HW = (96, 128)
+
+
+@dataclass(frozen=True)
+class Model:
+    """A model that has been tried once.
+
+    Attributes:
+        source: what it was asked for by.
+        model_type: its architecture, as its config.json calls it.
+        labels: what it calls its classes.
+        preprocessing: how it wants its images.
+        backend: runs it.
+
+    """
+
+    source: str
+    model_type: str
+    labels: tuple[str, ...]
+    preprocessing: Preprocessing
+    backend: Backend
+
+    @classmethod
+    def load(
+        cls,
+        source: str,
+        runtime: Runtime,
+        architectures: Mapping[str, Architecture],
+        load_network: Callable[[Checkpoint], nn.Module],
+    ) -> Model:
+        """Load a model, and try it on nothing.
+
+        Args:
+            source: ``builtin:NAME``, ``hf:OWNER/REPO``, or a folder.
+            runtime: on what it shall run.
+            architectures: by the names that ``model_type`` may have.
+            load_network: makes images (B, 3, h, w) into scores (B, C, ...).
+
+        Raises:
+            InferenceError: it is not there, not whole, or of another architecture.
+
+        """
+        checkpoint = Checkpoint.open(folder_of(source))
+        kind = checkpoint.require_type(*architectures)
+        preprocessing = read_preprocessing(checkpoint.folder)
+        place = runtime.place()
+        labels = checkpoint.labels
+        any_size = architectures[kind].any_size
+        backend = Engine(load_network(checkpoint), place, source, any_size)
+        model = cls(source, kind, labels, preprocessing, backend)
+        scores, _ = model.run([np.zeros((*_TRIAL_HW, 3), np.uint8)])
+        if scores.shape[1] != len(labels):
+            raise InferenceError(
+                f"{checkpoint.folder / CONFIG}: id2label has {len(labels)} names, the network has "
+                f"{scores.shape[1]} classes; give the config.json that belongs to the weights"
+            )
+        return model
+
+    def run(self, images: Sequence[np.ndarray]) -> tuple[Tensor, Placement]:
+        """Score images of one size.
+
+        Args:
+            images: (H, W, 3) uint8 RGB each.
+
+        Returns:
+            Scores (B, C, ...) on the device, and where the images lie in the model's input.
+
+        Raises:
+            InferenceError: an image is something else, or the model fails.
+
+        """
+        batch, placement = self.prepare(images)
+        return self.backend(batch), placement
+
+    def prepare(self, images: Sequence[np.ndarray]) -> tuple[Tensor, Placement]:
+        """What :meth:`run` gives to the backend: images (B, 3, h, w), and where they lie in it.
+
+        Raises:
+            InferenceError: an image is something else than (H, W, 3) uint8, or sizes differ.
+
+        """
+        place = self.backend.place
+        batch = self.preprocessing.prepare(images, place.device, place.dtype)
+        height, width = images[0].shape[:2]
+        return batch, self.preprocessing.placement((width, height))

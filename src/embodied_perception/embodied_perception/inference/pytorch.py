@@ -1,0 +1,42 @@
+"""PyTorch and transformers, or how to get them: most of the package works without."""
+
+from __future__ import annotations
+
+from types import ModuleType
+
+from embodied_perception.errors import InferenceError
+
+
+def pytorch() -> ModuleType:
+    """The module torch.
+
+    Raises:
+        InferenceError: it is not installed.
+
+    """
+    try:
+        import torch
+    except ImportError as error:
+        raise _missing(error) from error
+    return torch
+
+
+def transformers() -> ModuleType:
+    """The module transformers.
+
+    Raises:
+        InferenceError: it is not installed.
+
+    """
+    try:
+        import transformers as module
+    except ImportError as error:
+        raise _missing(error) from error
+    return module
+
+
+def _missing(error: ImportError) -> InferenceError:
+    return InferenceError(
+        f"networks need PyTorch and transformers ({error}): pip install 'torch>=2.6' "
+        "'transformers>=5' safetensors, or ./run shell -c 'pip install --group learned'"
+    )

@@ -1,0 +1,128 @@
+"""Resizing as Pillow does it, to the bit, on any device.
+
+Networks are trained on images that Pillow made smaller; another filter, or another rounding, is
+another input. Pillow convolves rows, then columns, with fixed-point coefficients, and rounds to
+whole pixels after each; so does this.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from functools import lru_cache
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+_FRACTION_BITS = 22  # of Pillow's coefficients: 32 but for those of a pixel and two of headroom
+
+
+def _triangle(x: np.ndarray) -> np.ndarray:
+    return np.clip(1.0 - np.abs(x), 0.0, None)
+
+
+def _cubic(x: np.ndarray) -> np.ndarray:
+    # Keys, 1981, with a = -1/2.
+    x = np.abs(x)
+    near = (1.5 * x - 2.5) * x * x + 1.0
+    far = ((-0.5 * x + 2.5) * x - 4.0) * x + 2.0
+    return np.where(x < 1, near, np.where(x < 2, far, 0.0))
+
+
+def _lanczos(x: np.ndarray) -> np.ndarray:
+    return np.where(np.abs(x) < 3, np.sinc(x) * np.sinc(x / 3), 0.0)
+
+
+def _box(x: np.ndarray) -> np.ndarray:
+    return np.where((x > -0.5) & (x <= 0.5), 1.0, 0.0)
+
+
+def _hamming(x: np.ndarray) -> np.ndarray:
+    return np.where(np.abs(x) < 1, np.sinc(x) * (0.54 + 0.46 * np.cos(np.pi * x)), 0.0)
+
+
+_FILTERS: dict[int, tuple[Callable[[np.ndarray], np.ndarray], float]] = {
+    Image.Resampling.BOX: (_box, 0.5),
+    Image.Resampling.BILINEAR: (_triangle, 1.0),
+    Image.Resampling.HAMMING: (_hamming, 1.0),
+    Image.Resampling.BICUBIC: (_cubic, 2.0),
+    Image.Resampling.LANCZOS: (_lanczos, 3.0),
+}
+
+
+def resize(images: Tensor, size_hw: tuple[int, int], resample: int) -> Tensor:
+    """Resize images.
+
+    Args:
+        images: (B, C, H, W) uint8, on any device.
+        size_hw: height and width of the result.
+        resample: the filter, as a number of :class:`PIL.Image.Resampling`.
+
+    Returns:
+        (B, C, h, w) uint8 on the same device.
+
+    """
+    height, width = images.shape[-2:]
+    if resample == Image.Resampling.NEAREST:
+        rows, columns = (
+            _nearest(before, after, images.device)
+            for before, after in zip((height, width), size_hw, strict=True)
+        )
+        return images[..., rows, :][..., columns]
+    if size_hw[1] != width:
+        images = _convolve(images, *_coefficients(width, size_hw[1], resample, images.device))
+    if size_hw[0] != height:
+        turned = images.transpose(-1, -2)
+        taps = _coefficients(height, size_hw[0], resample, images.device)
+        images = _convolve(turned, *taps).transpose(-1, -2)
+    return images
+
+
+def resize_array(image: np.ndarray, size_hw: tuple[int, int], resample: int) -> np.ndarray:
+    """Resize one image (H, W, C) uint8 in memory: Pillow itself, the fastest there is on a CPU."""
+    if image.shape[:2] == size_hw:
+        return image
+    return np.asarray(Image.fromarray(image).resize(size_hw[::-1], Image.Resampling(resample)))
+
+
+def _nearest(before: int, after: int, device: torch.device) -> Tensor:
+    scale = before / after
+    places = np.cumsum(np.r_[0.5 * scale, np.full(after - 1, scale)])  # as Pillow rounds it
+    return torch.from_numpy(places.astype(np.int64)).to(device)
+
+
+def _convolve(images: Tensor, indices: Tensor, weights: Tensor) -> Tensor:
+    """Along the last axis: what lies at ``indices`` (w, taps), weighed, rounded, within a byte."""
+    half = 1 << (_FRACTION_BITS - 1)
+    total = torch.full((*images.shape[:-1], len(indices)), half, dtype=torch.int32).to(
+        images.device
+    )
+    for tap in range(indices.shape[1]):
+        total += images[..., indices[:, tap]].int() * weights[:, tap]
+    return (total >> _FRACTION_BITS).clamp_(0, 255).to(torch.uint8)
+
+
+@lru_cache(maxsize=32)
+def _coefficients(
+    before: int, after: int, resample: int, device: torch.device
+) -> tuple[Tensor, Tensor]:
+    """Which pixels (after, taps) make each new one, and what they weigh, in fixed point."""
+    kernel, radius = _FILTERS[resample]
+    scale = before / after
+    stretch = max(scale, 1.0)  # a filter that is as wide as the new pixels
+    support = radius * stretch
+    centres = (np.arange(after) + 0.5) * scale
+    first = np.maximum((centres - support + 0.5).astype(np.int64), 0)
+    last = np.minimum((centres + support + 0.5).astype(np.int64), before)
+    indices = first[:, None] + np.arange(math.ceil(support) * 2 + 1)
+    inside = indices < last[:, None]
+    weights = np.where(inside, kernel((indices - centres[:, None] + 0.5) / stretch), 0.0)
+    weights /= weights.sum(axis=1, keepdims=True)
+    scaled = weights * (1 << _FRACTION_BITS)
+    fixed = np.trunc(scaled + np.where(scaled < 0, -0.5, 0.5)).astype(np.int32)
+    return (
+        torch.from_numpy(np.minimum(indices, before - 1)).to(device),
+        torch.from_numpy(fixed).to(device),
+    )
