@@ -92,6 +92,7 @@ class _Reader:
         crop = self._sides("crop_size") if self._flag("do_center_crop") else None
         if self._kind == "ConvNext" and self._flag("do_resize"):
             edges, crop = self._convnext()
+        normalises = self._flag("do_normalize")
         pads = self._flag("do_pad") if "do_pad" in self._values else False
         pad = self._sides("pad_size") if pads and self._values["pad_size"] else None
         return Preprocessing(
@@ -100,7 +101,8 @@ class _Reader:
             pad_hw=pad,
             resample=self._whole_number("resample", 0, 5),
             factor=self._factor() if self._flag("do_rescale") else 1.0,
-            **(self._normalisation() if self._flag("do_normalize") else {}),
+            mean=self._three("image_mean", -math.inf) if normalises else (0.0,) * 3,
+            deviation=self._three("image_std", 0.0) if normalises else (1.0,) * 3,
             reversed_channels=self._flag("do_flip_channel_order"),
         )
 
@@ -151,12 +153,6 @@ class _Reader:
                 f"{self._path}: rescale_factor: got {factor!r}, expected more than 0"
             )
         return float(factor)
-
-    def _normalisation(self) -> dict[str, tuple[float, ...]]:
-        return {
-            "mean": self._three("image_mean", -math.inf),
-            "deviation": self._three("image_std", 0.0),
-        }
 
     def _three(self, key: str, above: float) -> tuple[float, ...]:
         values = self._values.get(key, _IMAGENET[key])
