@@ -10,6 +10,8 @@ import cv2
 import numpy as np
 import pytest
 
+pytest_plugins = ("checkpoints",)
+
 WIDTH, HEIGHT = 160, 96
 GOP = 15
 

@@ -13,7 +13,7 @@ setup(
     description=manifest.findtext("description"),
     license=manifest.findtext("license"),
     packages=find_packages(),
-    package_data={name: ["py.typed", "features/vocabulary.npz"]},
+    package_data={name: ["py.typed", "features/vocabulary.npz", "inference/builtin/*/*"]},
     data_files=[
         ("share/ament_index/resource_index/packages", [f"resource/{name}"]),
         (f"share/{name}", ["package.xml"]),
@@ -24,6 +24,8 @@ setup(
             "odometry_node = embodied_perception.ros.nodes:odometry",
             "camera_node = embodied_perception.ros.nodes:camera",
             "image_node = embodied_perception.ros.nodes:image",
+            "segmentation_node = embodied_perception.ros.nodes:segmentation",
+            "classification_node = embodied_perception.ros.nodes:classification",
             "stereo_check_node = embodied_perception.ros.nodes:stereo_check",
             "rgbd_check_node = embodied_perception.ros.nodes:rgbd_check",
             "perception_container = embodied_perception.ros.container:main",

@@ -49,7 +49,7 @@ class ParameterInfo:
         if not self.is_sequence:
             return self._check_one(value)
         if isinstance(value, str | bytes) or not isinstance(value, Sequence | array):
-            raise ConfigError(f"{self.name}: got {value!r}, expected a list of numbers")
+            raise ConfigError(f"{self.name}: got {value!r}, expected a list")
         return tuple(self._check_one(element) for element in value)
 
     def _check_one(self, value: Any) -> Any:

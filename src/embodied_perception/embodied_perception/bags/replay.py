@@ -36,6 +36,7 @@ class StageSummary:
     processed: int
     dropped: dict[str, int]
     last_problem: str
+    note: str  #: what is not as it was asked for, such as a device that is not there
 
 
 @dataclass(frozen=True)
@@ -73,6 +74,7 @@ class _Hosted:
     runner: StageRunner
     remappings: Mapping[str, str]
     sources: dict[str, list[Source]] = field(default_factory=dict)
+    note: str = ""
 
     @property
     def name(self) -> str:
@@ -209,11 +211,16 @@ class Replay:
             copy: also write the recording's own messages, so that the result stands alone.
             raw: write images as they are; else packed, which is much smaller.
             progress: told now and then how many messages of the recording are done.
+
+        Raises:
+            BagError: the destination is in the recording, or cannot be written.
+            PerceptionError: a stage cannot be made ready.
         """
         same = destination.exists() and destination.samefile(self._source)
         if same or self._source.resolve() in destination.resolve().parents:
             raise BagError(f"{destination}: is in the recording itself; choose another -o")
         self._raw = raw
+        self._load()
         with BagWriter(destination) as out:
             written = 0
             for entry in self._entries(copy, progress):
@@ -232,6 +239,7 @@ class Replay:
             progress: as in :meth:`run`.
             take: gets the topic and message of each result.
         """
+        self._load()
         for entry in self._entries(False, progress):
             take(entry.topic, entry.message)
         return ReplaySummary(self._summaries(), self._damage, self._skipped, 0)
@@ -240,6 +248,11 @@ class Replay:
     def stages(self) -> dict[str, Stage]:
         """The stages, by name."""
         return {hosted.name: hosted.runner.stage for hosted in self._stages}
+
+    def _load(self) -> None:
+        """Make the stages ready, before anything is written."""
+        for hosted in self._stages:
+            hosted.note = hosted.runner.load()
 
     def _entries(self, copy: bool, progress: Callable[[int], None]) -> Iterator[_Entry]:
         """Yield all that the result holds, in the order of the recording."""
@@ -330,6 +343,7 @@ class Replay:
                 hosted.runner.report.processed,
                 hosted.runner.report.dropped,
                 hosted.runner.report.last_problem,
+                hosted.note,
             )
             for hosted in self._stages
         ]

@@ -56,6 +56,16 @@ class Classifier:
         """What the model calls its classes."""
         return self.model.labels
 
+    @property
+    def note(self) -> str:
+        """What is not as it was asked for, and why; empty where all is."""
+        return self.model.note
+
+    @property
+    def description(self) -> dict[str, str]:
+        """What runs, and where, for people."""
+        return self.model.description
+
     def classify(self, images: Sequence[np.ndarray]) -> np.ndarray:
         """Probabilities (N, C) float32 of the classes.
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from types import ModuleType
 
 from embodied_perception.errors import PerceptionError
+from embodied_perception.inference.pytorch import OPTIONAL, missing
 
 #: Each is a module with SUMMARY, configure(parser) and run(arguments) -> exit status. Only the one
 #: that is called gets imported, because some of them take a second.
@@ -93,6 +94,8 @@ def _load(command: str) -> ModuleType:
     try:
         return importlib.import_module(COMMANDS[command])
     except ImportError as error:
+        if error.name in OPTIONAL:
+            raise missing(error) from error
         raise PerceptionError(
             f"command {command!r} cannot start: {error}; "
             "is the environment set up? (./run setup, or source your ROS and workspace)"

@@ -90,6 +90,8 @@ def _show(summary: ReplaySummary, seconds: float, output: Path) -> None:
     console = Console()
     console.print(table)
     for stage in summary.stages:
+        if stage.note:
+            console.print(f"[yellow]{stage.name}:[/] {stage.note}", soft_wrap=True)
         if stage.last_problem:
             console.print(f"last problem of {stage.name}: {stage.last_problem}", soft_wrap=True)
     for topic, reason in summary.skipped.items():

@@ -103,3 +103,20 @@ class Model:
         batch = self.preprocessing.prepare(images, place.device, place.dtype)
         height, width = images[0].shape[:2]
         return batch, self.preprocessing.placement((width, height))
+
+    @property
+    def note(self) -> str:
+        """What is not as it was asked for, and why; empty where all is."""
+        return self.backend.place.note
+
+    @property
+    def description(self) -> dict[str, str]:
+        """What runs, and where, for people."""
+        place = self.backend.place
+        return {
+            "model": self.source,
+            "architecture": self.model_type,
+            "classes": str(len(self.labels)),
+            "device": str(place.device),
+            "precision": str(place.dtype).removeprefix("torch."),
+        }

@@ -6,6 +6,9 @@ from types import ModuleType
 
 from embodied_perception.errors import InferenceError
 
+#: What is not installed with the package itself.
+OPTIONAL = ("torch", "transformers", "safetensors", "huggingface_hub")
+
 
 def pytorch() -> ModuleType:
     """The module torch.
@@ -17,7 +20,7 @@ def pytorch() -> ModuleType:
     try:
         import torch
     except ImportError as error:
-        raise _missing(error) from error
+        raise missing(error) from error
     return torch
 
 
@@ -31,11 +34,12 @@ def transformers() -> ModuleType:
     try:
         import transformers as module
     except ImportError as error:
-        raise _missing(error) from error
+        raise missing(error) from error
     return module
 
 
-def _missing(error: ImportError) -> InferenceError:
+def missing(error: ImportError) -> InferenceError:
+    """The error that says how to install what was to be imported."""
     return InferenceError(
         f"networks need PyTorch and transformers ({error}): pip install 'torch>=2.6' "
         "'transformers>=5' safetensors, or ./run shell -c 'pip install --group learned'"

@@ -24,6 +24,8 @@ def run_stage(name: str) -> int:
 odometry = partial(run_stage, "odometry")
 camera = partial(run_stage, "camera")
 image = partial(run_stage, "image")
+segmentation = partial(run_stage, "segmentation")
+classification = partial(run_stage, "classification")
 stereo_check = partial(run_stage, "stereo_check")
 rgbd_check = partial(run_stage, "rgbd_check")
 

@@ -1,7 +1,9 @@
 """A stage as a lifecycle node.
 
-Configure reads the parameters and opens the topics; activate subscribes and starts to work;
-deactivate stops both. With ``autostart`` (the default) the node does the first two by itself.
+Configure reads the parameters and opens the topics; activate loads what the stage needs, subscribes
+and starts to work; deactivate stops and lets it go. A stage that cannot be loaded leaves its node
+inactive, to be activated again once that is mended. With ``autostart`` (the default) the node does
+the first two by itself.
 """
 
 from __future__ import annotations
@@ -29,7 +31,7 @@ from embodied_perception.ros.mailbox import Mailbox
 from embodied_perception.stages.decoding import Decoded
 from embodied_perception.stages.runner import FrameSet, Source, StageRunner
 from embodied_perception.stages.sinks import Sink
-from embodied_perception.stages.stage import Service, Stage
+from embodied_perception.stages.stage import Service, Stage, Status
 from embodied_perception.stages.transports import TRANSPORTS, transport_named
 
 _DIAGNOSTICS_PERIOD_S = 1.0
@@ -93,7 +95,16 @@ class StageNode(LifecycleNode):
         return self._try(self._open)
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Subscribe, start to work, and say what holds from the start."""
+        """Load, subscribe, start to work, and say what holds from the start."""
+        assert self._runner is not None
+        try:
+            note = self._runner.load()
+        except PerceptionError as error:
+            self.get_logger().error(f"stays inactive: {error}")
+            self._publish_diagnostics(Status(Status.ERROR, f"inactive: {error}"))
+            return TransitionCallbackReturn.FAILURE
+        if note:
+            self.get_logger().warning(note)
         result = self._try(self._start)
         if result is TransitionCallbackReturn.SUCCESS:
             result = super().on_activate(state)  # from here on, publishers publish
@@ -103,6 +114,8 @@ class StageNode(LifecycleNode):
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Stop, and let go of the topics."""
         self._stop()
+        if self._runner is not None:
+            self._runner.unload()
         return super().on_deactivate(state)
 
     def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:  # noqa: ARG002
@@ -256,15 +269,18 @@ class StageNode(LifecycleNode):
             return SetParametersResult(successful=True)
         config, result = parameters.changed(self._runner.stage.config, changes)
         if result.successful:
-            self._runner.reconfigure(config)
+            try:
+                self._runner.reconfigure(config)
+            except PerceptionError as error:
+                return SetParametersResult(successful=False, reason=str(error))
         return result
 
-    def _publish_diagnostics(self) -> None:
+    def _publish_diagnostics(self, status: Status | None = None) -> None:
         if self._runner is None:
             return
         name = self.get_fully_qualified_name().removeprefix("/")
         now_ns = self.get_clock().now().nanoseconds
-        status = self._runner.stage.status()
+        status = status or self._runner.stage.status()
         measured = self._latency.read()
         message = self._runner.report.diagnostics(name, status, now_ns, measured)
         self._diagnostics.publish(message)

@@ -6,6 +6,7 @@ import importlib
 from typing import TYPE_CHECKING
 
 from embodied_perception.errors import ConfigError
+from embodied_perception.inference.pytorch import OPTIONAL, missing
 
 if TYPE_CHECKING:
     from embodied_perception.stages.stage import Stage
@@ -15,6 +16,8 @@ STAGES = {
     "odometry": ("embodied_perception.stages.odometry", "OdometryStage"),
     "camera": ("embodied_perception.stages.camera", "CameraStage"),
     "image": ("embodied_perception.stages.image", "ImageStage"),
+    "segmentation": ("embodied_perception.stages.segmentation", "SegmentationStage"),
+    "classification": ("embodied_perception.stages.classification", "ClassificationStage"),
     "stereo_check": ("embodied_perception.stages.calibration_check", "StereoCheckStage"),
     "rgbd_check": ("embodied_perception.stages.calibration_check", "RgbdCheckStage"),
 }
@@ -27,8 +30,14 @@ def stage_type(name: str) -> type[Stage]:
 
     Raises:
         ConfigError: there is none.
+        InferenceError: it runs models, and PyTorch or transformers are not installed.
     """
     if name not in STAGES:
         raise ConfigError(f"no stage is called {name!r}; there are: {', '.join(STAGES)}")
     module, attribute = STAGES[name]
-    return getattr(importlib.import_module(module), attribute)
+    try:
+        return getattr(importlib.import_module(module), attribute)
+    except ModuleNotFoundError as error:
+        if error.name in OPTIONAL:
+            raise missing(error) from error
+        raise

@@ -96,6 +96,20 @@ class StageRunner:
 
     # What happens to a message.
 
+    def load(self) -> str:
+        """Make the stage ready; returns what is not as it was asked for.
+
+        Raises:
+            PerceptionError: it cannot be.
+        """
+        with self._lock:
+            return self.stage.load()
+
+    def unload(self) -> None:
+        """Let go what :meth:`load` made ready."""
+        with self._lock:
+            self.stage.unload()
+
     def announce(self, stamp_ns: int) -> list[tuple[Sink, Any]]:
         """What the stage says before any image; returns where each message goes, and it."""
         with self._lock:
@@ -145,9 +159,13 @@ class StageRunner:
             return getattr(self.stage, service.method)(request)
 
     def reconfigure(self, config: Config) -> None:
-        """Put new parameters in force, between two images."""
+        """Put new parameters in force, between two images.
+
+        Raises:
+            ConfigError: they do not fit what the stage has loaded.
+        """
         with self._lock:
-            self.stage.config = config
+            self.stage.reconfigure(config)
 
     # Steps.
 

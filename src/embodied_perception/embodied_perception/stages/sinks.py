@@ -14,7 +14,7 @@ from embodied_perception.stages.image_messages import (
     compressed_image_message,
     image_message,
 )
-from embodied_perception.stages.stage import Output, Picture
+from embodied_perception.stages.stage import Output, Picture, PictureOf
 from embodied_perception.stages.transports import RAW, TRANSPORTS, transport_named
 
 
@@ -48,6 +48,8 @@ def messages_of(
     sinks = sinks_of(output)
     if isinstance(output, Output):
         return [(sinks[0], result)]
+    if isinstance(result, PictureOf):
+        result, stamp_ns, frame_id = result.array, result.stamp_ns, result.frame_id
     return [
         (sink, _picture_message(sink, result, stamp_ns, frame_id))
         for sink in sinks

@@ -12,6 +12,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
+import numpy as np
+
 from embodied_perception.config import Config
 from embodied_perception.frame import Frame
 from embodied_perception.geometry import TransformTree
@@ -56,6 +58,15 @@ class Picture:
 
 
 @dataclass(frozen=True)
+class PictureOf:
+    """A picture of another image than that of the stage's first input: what a stage gives then."""
+
+    array: np.ndarray
+    stamp_ns: int
+    frame_id: str
+
+
+@dataclass(frozen=True)
 class Service:
     """A question that a stage answers.
 
@@ -97,7 +108,7 @@ class Stage(ABC):
     config_type: ClassVar[type[Config]]
     #: Of the class; an instance may choose others by its parameters.
     inputs: tuple[ImageInput, ...]
-    outputs: ClassVar[tuple[Output | Picture, ...]]
+    outputs: tuple[Output | Picture, ...]
     services: ClassVar[tuple[Service, ...]] = ()
 
     def __init__(self, config: Config, transforms: TransformTree) -> None:
@@ -109,6 +120,28 @@ class Stage(ABC):
     def sync_tolerance_s(self) -> float:
         """How far apart the stamps of frames may be that are processed together."""
         return 0.0
+
+    def load(self) -> str:
+        """Make ready what takes time or memory, such as a model; called before the first image.
+
+        Returns:
+            What is not as it was asked for; empty where all is.
+
+        Raises:
+            PerceptionError: it cannot be; the stage does not work then.
+        """
+        return ""
+
+    def unload(self) -> None:  # noqa: B027 - most stages hold nothing
+        """Let go what :meth:`load` made ready; called after the last image."""
+
+    def reconfigure(self, config: Config) -> None:
+        """Take other parameters from now on.
+
+        Raises:
+            ConfigError: they do not fit what is loaded; those of before stay.
+        """
+        self.config = config
 
     def announce(self, stamp_ns: int) -> dict[str, Any]:  # noqa: ARG002
         """Say what holds from the start, before any image: latched outputs by name.

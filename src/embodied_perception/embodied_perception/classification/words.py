@@ -1,0 +1,2 @@
+class WordsClassifier:
+    model_type = "visual_words"
