@@ -61,13 +61,22 @@ ARGUMENTS = [
     DeclareLaunchArgument(
         "image",
         default_value="",
-        description="topic of the images for the stages camera and image, likewise; odometry is "
-        "of this one camera then, where no color is given",
+        description="topic of the images for the stages of one camera, likewise; odometry is of "
+        "it too then, where no color is given",
     ),
     DeclareLaunchArgument(
         "mask",
         default_value="",
         description="topic of masks of classes, for odometry that has moving_labels",
+    ),
+    DeclareLaunchArgument(
+        "model",
+        default_value="",
+        description="model of segmentation or classification: builtin:NAME, hf:OWNER/REPO, or a "
+        "folder; for several such stages, give a params_file",
+    ),
+    DeclareLaunchArgument(
+        "device", default_value="", description="where models run: cpu, cuda, cuda:1"
     ),
     DeclareLaunchArgument(
         "image_transport",
@@ -113,7 +122,7 @@ def start_nodes(context: LaunchContext) -> list[Node]:
         parameter_files = [str(CONFIG / f"{stage}.yaml") for stage in stages]
     parameters = {
         name: ParameterValue(given[name], value_type=str)
-        for name in ("image_transport", *FRAMES)
+        for name in ("model", "device", "image_transport", *FRAMES)
         if given[name]
     }
     if given["left"]:

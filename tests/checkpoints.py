@@ -22,7 +22,9 @@ def make_segmentation():
         # Random weights say next to nothing: each pixel should have a clear favourite.
         with torch.no_grad():
             for name, parameter in network.named_parameters():
-                if parameter.ndim > 1:
+                if "queries" in name:  # else all of them say the same
+                    parameter.mul_(30.0)
+                elif parameter.ndim > 1:
                     parameter.mul_(40.0 if "class_predictor" in name else 3.0)
         network.save_pretrained(folder)
         processor = processor_class(**(values | preprocessor))

@@ -95,26 +95,46 @@ class SegmentationConfig(ModelConfig):
         return found
 
 
+def _inputs(cameras: tuple[str, ...]) -> tuple[ImageInput, ...]:
+    return tuple(
+        ImageInput(_key(camera), f"{camera}/image_raw", needs_camera_info=False)
+        for camera in cameras
+    )
+
+
+def _outputs(cameras: tuple[str, ...]) -> tuple[Output | Picture, ...]:
+    outputs: list[Output | Picture] = [
+        Output("label_info", "~/label_info", LabelInfo, latched=True)
+    ]
+    for camera in cameras:
+        within = "~" if len(cameras) == 1 else f"~/{camera}"
+        outputs += [
+            Output(f"{_key(camera)} mask", f"{within}/mask", Image),
+            Output(f"{_key(camera)} confidence", f"{within}/confidence", Image),
+            Picture(f"{_key(camera)} overlay", f"{within}/overlay"),
+        ]
+    return tuple(outputs)
+
+
+def _key(camera: str) -> str:
+    """A camera's namespace as the name of an argument."""
+    return camera.replace("/", "_")
+
+
 class SegmentationStage(Stage):
     """Segments the images of one or several cameras."""
 
     name = "segmentation"
     config_type = SegmentationConfig
-    inputs = (ImageInput(_CAMERA, f"{_CAMERA}/image_raw", needs_camera_info=False),)
+    inputs = _inputs((_CAMERA,))
+    outputs = _outputs((_CAMERA,))
 
     config: SegmentationConfig
 
     def __init__(self, config: Config, transforms: TransformTree) -> None:
         super().__init__(config, transforms)
-        cameras = self.config.cameras
-        self.inputs = tuple(
-            ImageInput(_key(camera), f"{camera}/image_raw", needs_camera_info=False)
-            for camera in cameras
-        )
-        self.outputs = (
-            Output("label_info", "~/label_info", LabelInfo, latched=True),
-            *(output for camera in cameras for output in _outputs(camera, len(cameras))),
-        )
+        self.inputs = _inputs(self.config.cameras)
+        self.outputs = _outputs(self.config.cameras)
         self._segmenter: Segmenter | None = None
         self._colors = np.zeros((0, 3), np.uint8)
         self._least = np.zeros(0, np.float32)
@@ -236,22 +256,6 @@ def _least_confidence(config: SegmentationConfig, labels: tuple[str, ...]) -> np
             f"{', '.join(labels)}"
         )
     return np.array([single.get(label, config.threshold) for label in labels], np.float32)
-
-
-def _outputs(camera: str, cameras: int) -> tuple[Output | Picture, ...]:
-    """What there is of one camera."""
-    within = "~" if cameras == 1 else f"~/{camera}"
-    key = _key(camera)
-    return (
-        Output(f"{key} mask", f"{within}/mask", Image),
-        Output(f"{key} confidence", f"{within}/confidence", Image),
-        Picture(f"{key} overlay", f"{within}/overlay"),
-    )
-
-
-def _key(camera: str) -> str:
-    """A camera's namespace as the name of an argument."""
-    return camera.replace("/", "_")
 
 
 def _is_topic(name: str) -> bool:
