@@ -33,7 +33,7 @@ from rich.table import Table
 from embodied_perception.bags import BagReader
 from embodied_perception.bags.datasets import DatasetOptions, open_dataset
 from embodied_perception.camera import DepthRegistration
-from embodied_perception.cli.evaluate import consistency_table
+from embodied_perception.cli.evaluate.odometry import consistency_table
 from embodied_perception.errors import EvaluationError, PerceptionError
 from embodied_perception.evaluation import (
     Trajectory,

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.live import Live
 
 from embodied_perception.bags.trajectories import read_trajectory
-from embodied_perception.cli.evaluate import error_table, write_errors
+from embodied_perception.cli.evaluate.odometry import error_table, write_errors
 from embodied_perception.demo.report import write_report
 from embodied_perception.demo.run import run_demo
 from embodied_perception.demo.watch import Watch

@@ -1,4 +1,4 @@
-"""`perception evaluate`: results against ground truth, one subcommand for each kind of result."""
+"""`perception evaluate odometry`: how far poses are from the true ones."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ from embodied_perception.evaluation import (
     plot_trajectory,
 )
 
-SUMMARY = "compare results with ground truth"
+SUMMARY = "ATE, RPE, drift and NEES of estimated poses: tables, errors.json, pictures"
 
-_ODOMETRY_EPILOG = """\
+EPILOG = """\
 Poses come from nav_msgs/Odometry or geometry_msgs/PoseStamped topics of a bag, or from TUM text
 files (.txt, .tum: stamp tx ty tz qx qy qz qw), in which case the topics have no meaning.
 
@@ -54,38 +54,25 @@ _ROWS = {
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """Declare the subcommands."""
-    kinds = parser.add_subparsers(title="what to evaluate", metavar="KIND", required=True)
-    odometry = kinds.add_parser(
-        "odometry",
-        help="ATE, RPE, drift and NEES of poses",
-        description="ATE, RPE, drift and NEES of estimated poses: tables, errors.json, pictures.",
-        epilog=_ODOMETRY_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    odometry.add_argument("bag", type=Path, metavar="BAG", help="holds the estimate")
-    odometry.add_argument(
+    """Declare the arguments."""
+    parser.add_argument("bag", type=Path, metavar="BAG", help="holds the estimate")
+    parser.add_argument(
         "--reference", type=Path, metavar="BAG", help="holds the true poses; default: the same bag"
     )
-    odometry.add_argument("--estimate-topic", default="/odom", help="default: %(default)s")
-    odometry.add_argument(
+    parser.add_argument("--estimate-topic", default="/odom", help="default: %(default)s")
+    parser.add_argument(
         "--reference-topic", default="/ground_truth/odom", help="default: %(default)s"
     )
-    odometry.add_argument(
+    parser.add_argument(
         "-o", "--output", type=Path, metavar="DIR", help="write errors.json and pictures here"
     )
-    odometry.add_argument(
+    parser.add_argument(
         "--sim3", action="store_true", help="align with scale too, for monocular estimates"
     )
-    odometry.set_defaults(evaluate=_odometry)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Evaluate what the subcommand says."""
-    return arguments.evaluate(arguments)
-
-
-def _odometry(arguments: argparse.Namespace) -> int:
+    """Print the tables, and write the report."""
     estimate = read_trajectory(arguments.bag, arguments.estimate_topic)
     reference_path = arguments.reference or arguments.bag
     reference = read_trajectory(reference_path, arguments.reference_topic)
