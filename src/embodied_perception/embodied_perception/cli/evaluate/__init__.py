@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import argparse
 
-from embodied_perception.cli.evaluate import odometry
+from embodied_perception.cli.evaluate import classification, odometry, segmentation
 from embodied_perception.cli.subcommands import add_subcommands
 
 SUMMARY = "compare results with ground truth"
 
-_KINDS = {"odometry": odometry}
+_KINDS = {
+    "odometry": odometry,
+    "segmentation": segmentation,
+    "classification": classification,
+}
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
