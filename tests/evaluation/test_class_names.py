@@ -55,6 +55,12 @@ def test_a_class_without_a_label_is_named_beside_both_lists():
     assert "the labels sky, vegetation" in text
 
 
+def test_long_lists_are_cut_short():
+    with pytest.raises(EvaluationError, match="thing 159, and 840 more: give") as told:
+        match_labels([f"thing {k}" for k in range(1000)], ["cat"])
+    assert "thing 160" not in str(told.value)
+
+
 def test_two_labels_for_one_class_are_refused():
     with pytest.raises(EvaluationError, match=r"'crane' may be any .* crane \(0\), Crane \(2\)"):
         match_labels(["crane", "duck", "Crane"], ["crane"])

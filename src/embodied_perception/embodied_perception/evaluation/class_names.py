@@ -20,6 +20,7 @@ from embodied_perception.errors import EvaluationError
 _UNNAMED = re.compile(r"LABEL_(\d+)")
 #: ImageNet's folders. Its published models number the classes in the order of these.
 _WORDNET_ID = re.compile(r"n\d{8}")
+_MOST_LISTED = 160  # in messages: all of ADE20K's classes, but not ImageNet's
 
 
 def shown(name: str) -> str:
@@ -124,4 +125,5 @@ def _are_unnamed(labels: Sequence[str]) -> bool:
 
 
 def _listed(names: Sequence[str]) -> str:
-    return ", ".join(map(shown, names))
+    more = [f"and {len(names) - _MOST_LISTED} more"] if len(names) > _MOST_LISTED else []
+    return ", ".join([*map(shown, names[:_MOST_LISTED]), *more])
