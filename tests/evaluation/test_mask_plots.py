@@ -4,17 +4,8 @@ import numpy as np
 
 from embodied_perception.evaluation.labelled_image import LabelledImage
 from embodied_perception.evaluation.mask_numbers import UNLABELLED
-from embodied_perception.evaluation.mask_plots import class_colours, draw_compared
+from embodied_perception.evaluation.mask_plots import draw_compared
 from embodied_perception.evaluation.mask_scores import ComparedImage
-
-
-def test_colours_differ():
-    for count in (1, 19, 150):
-        colours = class_colours(count).astype(int)
-        assert colours.shape == (count, 3)
-        apart = np.abs(colours[:, None] - colours).sum(axis=2) + 1000 * np.eye(count, dtype=int)
-        assert apart.min() > 0
-    assert apart[:19, :19].min() > 20
 
 
 def test_wrong_pixels_are_red_and_unlabelled_ones_are_not():

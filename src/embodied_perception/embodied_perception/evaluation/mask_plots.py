@@ -2,41 +2,26 @@
 
 from __future__ import annotations
 
-import colorsys
 from collections.abc import Sequence
 
 import cv2
 import numpy as np
 
 from embodied_perception.evaluation.mask_scores import ComparedImage
+from embodied_perception.segmentation.palettes import colors_of
 
 _WIDTH = 520  # of each of three pictures
 _OPACITY = 0.6
 _WRONG_RGB, _NONE_RGB = (235, 60, 50), (60, 60, 60)
-_GOLDEN = 0.618034  # of the circle of hues: neighbours in number are far apart in colour
-_SATURATIONS, _VALUES = (0.85, 0.55), (0.95, 0.6)
 _ROW, _SWATCH, _PAD = 22, 14, 8
 _FONT, _FONT_SIZE = cv2.FONT_HERSHEY_SIMPLEX, 0.45
 _INK = (30, 30, 30)
 
 
-def class_colours(count: int) -> np.ndarray:
-    """(count, 3) uint8 RGB, colours that differ."""
-    colours = [
-        colorsys.hsv_to_rgb(
-            place * _GOLDEN % 1.0,
-            _SATURATIONS[place // 8 % len(_SATURATIONS)],
-            _VALUES[place // 16 % len(_VALUES)],
-        )
-        for place in range(count)
-    ]
-    return np.rint(np.array(colours).reshape(-1, 3) * 255).astype(np.uint8)
-
-
 def draw_compared(compared: ComparedImage, classes: Sequence[str]) -> np.ndarray:
     """Side by side truth, what was said, and where it is wrong (red), with a legend: RGB."""
     count = len(classes)
-    colours = np.vstack([class_colours(count), np.array([_NONE_RGB], np.uint8)])
+    colours = np.vstack([colors_of(classes), np.array([_NONE_RGB], np.uint8)])
     image, true = compared.image.image_rgb, np.minimum(compared.image.mask, count)
     wrong = (true < count) & (true != compared.said)
     gray = cv2.cvtColor(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)

@@ -15,6 +15,7 @@ from rich.table import Table
 
 from embodied_perception.errors import ConfigError, EvaluationError
 from embodied_perception.evaluation.page import Illustration, write_page
+from embodied_perception.inference.pytorch import missing
 
 MODEL_HELP = """\
 SOURCE is builtin:NAME, hf:REPO, or a folder with config.json and model.safetensors. Its labels are
@@ -56,10 +57,7 @@ def learned() -> Iterator[None]:
     try:
         yield
     except ModuleNotFoundError as error:
-        raise ConfigError(
-            f"--model: {error}; install what models need: pip install torch transformers "
-            "safetensors"
-        ) from error
+        raise missing(error) from error
 
 
 def percent(share: float | None) -> str:
