@@ -1,2 +1,0 @@
-class WordsClassifier:
-    model_type = "visual_words"
