@@ -29,6 +29,7 @@ COMMANDS = {
     "calibrate": "embodied_perception.cli.calibrate",
     "tf": "embodied_perception.cli.tf",
     "features": "embodied_perception.cli.features",
+    "train": "embodied_perception.cli.train",
 }
 
 _EPILOG = """\
@@ -38,6 +39,7 @@ Examples:
   perception evaluate odometry out.mcap --reference desk.mcap -o report
   perception calibrate camera photos/ --size 9x6 --square 0.025
   perception tf tree robot_bag/
+  perception train words photos/ -o classifier
   perception COMMAND --help
 """
 
