@@ -185,3 +185,52 @@ def scene():
         return cv2.resize(coarse, (width, height), interpolation=cv2.INTER_CUBIC)
 
     return make
+
+
+@pytest.fixture(scope="session")
+def make_resnet():
+    """Write a tiny random ResNet into a folder; gives transformers' processor and model."""
+    torch = pytest.importorskip("torch")
+    transformers = pytest.importorskip("transformers")
+
+    def make(folder, labels=LABELS, size=64):
+        torch.manual_seed(2)
+        config = transformers.ResNetConfig(
+            embedding_size=8,
+            hidden_sizes=[8, 16],
+            depths=[1, 1],
+            layer_type="basic",
+            id2label=dict(enumerate(labels)),
+            label2id={label: index for index, label in enumerate(labels)},
+        )
+        network = transformers.ResNetForImageClassification(config).eval()
+        with torch.no_grad():
+            network.classifier[-1].weight.mul_(20.0)
+        network.save_pretrained(folder)
+        processor = _processor(transformers, "ConvNext")(size={"shortest_edge": size})
+        processor.save_pretrained(folder)
+        return processor, network
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def make_words():
+    """Write a random classifier by visual words into a folder: left or right."""
+    from embodied_perception.classification.word_pyramid import CELLS
+    from embodied_perception.classification.words import WordsClassifier
+
+    def make(folder, words=6):
+        random = np.random.default_rng(4)
+        centres = random.random((words, 128), np.float32)
+        centres /= np.linalg.norm(centres, axis=1, keepdims=True)
+        coefficients = random.normal(size=(1, CELLS * words)).astype(np.float32)
+        WordsClassifier(
+            ("left", "right"),
+            centres,
+            np.concatenate([coefficients, -coefficients]),
+            np.zeros(2, np.float32),
+            np.ones(1, np.float32),
+        ).save(folder)
+
+    return make

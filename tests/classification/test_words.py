@@ -136,7 +136,7 @@ def test_words_are_the_nearest_centres(trained):
 def test_evidence_adds_up_to_the_score(classifier, width, height, label, seed):
     image = np.random.default_rng(seed).integers(0, 256, (height, width, 3), np.uint8)
     image = cv2.GaussianBlur(image, None, 2)
-    heat = classifier.evidence(image, label)
+    heat = classifier.contributions(image, label)
     assert heat.shape == (height, width)
     assert heat.dtype == np.float32
     score = classifier.scores(image)[LABELS.index(label)]
@@ -148,7 +148,7 @@ def test_evidence_is_where_the_texture_is(classifier):
     checks, stripes = picture("checks", 300, (160, 90)), picture("stripes", 300, (160, 90))
     image = np.concatenate([checks[:, :80], stripes[:, 80:]], axis=1)
     for label, other, here in (("checks", "stripes", 0), ("stripes", "checks", 1)):
-        heat = classifier.evidence(image, label) - classifier.evidence(image, other)
+        heat = classifier.contributions(image, label) - classifier.contributions(image, other)
         halves = heat[:, :80].sum(), heat[:, 80:].sum()
         assert halves[here] > halves[1 - here]
         assert halves[here] > 0
@@ -167,7 +167,7 @@ def test_what_is_saved_is_loaded_to_the_bit(classifier, folder):
     assert again.labels == LABELS
     np.testing.assert_array_equal(again.classify(images), classifier.classify(images))
     np.testing.assert_array_equal(
-        again.evidence(images[0], "blobs"), classifier.evidence(images[0], "blobs")
+        again.contributions(images[0], "blobs"), classifier.contributions(images[0], "blobs")
     )
     config = json.loads((folder / "config.json").read_text())
     assert config["model_type"] == "visual_words"
@@ -220,14 +220,25 @@ def test_no_images_no_answers(classifier):
     ],
 )
 def test_what_is_no_rgb_image_is_refused(classifier, image):
-    for ask in (lambda: classifier.classify([image]), lambda: classifier.evidence(image, "blobs")):
+    for ask in (
+        lambda: classifier.classify([image]),
+        lambda: classifier.contributions(image, "blobs"),
+    ):
         with pytest.raises(InferenceError, match=r"expected uint8 RGB \(H, W, 3\)"):
             ask()
 
 
+def test_evidence_is_what_speaks_for_a_class(classifier):
+    image = picture("blobs", 3)
+    heat = classifier.evidence(image, LABELS.index("blobs"))
+    parts = classifier.contributions(image, "blobs")
+    assert heat.max() == 1
+    np.testing.assert_allclose(heat, parts.clip(0) / parts.max(), atol=1e-6)
+
+
 def test_evidence_of_an_unknown_class_is_refused(classifier):
     with pytest.raises(InferenceError, match="'cup', expected one of stripes, checks, blobs"):
-        classifier.evidence(picture("blobs", 0), "cup")
+        classifier.contributions(picture("blobs", 0), "cup")
 
 
 def test_training_needs_photos_and_a_choice(trained):
@@ -253,10 +264,10 @@ def test_training_needs_photos_and_a_choice(trained):
         ({"features": "hog"}, "features: got 'hog', expected 'dense_root_sift'"),
         ({"model_type": "vit"}, "model_type: got 'vit', expected 'visual_words'"),
         ({"id2label": {"0": "a", "1": "b"}}, r"coefficients: got float32 of shape \(3, 120\)"),
-        ({"id2label": {"0": "a", "2": "b", "3": "c"}}, "expected two words or more, numbered"),
-        ({"id2label": {"0": "a", "1": 5, "2": "c"}}, "id2label: got"),
-        ({"id2label": {"0": "a", "1": " ", "2": "c"}}, "id2label: got"),
-        ({"id2label": {"0": "a", "1": "a", "2": "c"}}, "two classes have the same name"),
+        ({"id2label": {"0": "a", "2": "b", "3": "c"}}, "has no name; number them from 0 on"),
+        ({"id2label": {"0": "a", "1": 5, "2": "c"}}, '"1" has no name'),
+        ({"id2label": {"0": "a", "1": " ", "2": "c"}}, '"1" has no name'),
+        ({"id2label": {"0": "a", "1": "a", "2": "c"}}, "expected two or more different names"),
         ({"id2label": ["a", "b", "c"]}, "id2label: got"),
         ({"id2label": {}}, "id2label: got"),
         ({"id2label": None}, "id2label: got None"),
@@ -324,7 +335,7 @@ def test_a_pickle_is_not_opened(folder):
 
 
 def test_a_folder_without_a_classifier_is_refused(tmp_path):
-    with pytest.raises(InferenceError, match=r"config.json is missing; give a folder that `perc"):
+    with pytest.raises(InferenceError, match=r"has no config.json; give a folder"):
         WordsClassifier.load(tmp_path)
 
 

@@ -48,9 +48,5 @@ class BagError(PerceptionError):
     """A recording or dataset cannot be read or written; the message names file and topic."""
 
 
-class InferenceError(PerceptionError):
-    """A model cannot be loaded or run."""
-
-
 class EvaluationError(PerceptionError):
     """Two results cannot be compared."""

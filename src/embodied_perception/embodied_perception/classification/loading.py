@@ -9,6 +9,7 @@ import numpy as np
 
 from embodied_perception.classification.classifier import Classifier
 from embodied_perception.classification.words import WordsClassifier
+from embodied_perception.classification.words_folder import MODEL_TYPE
 from embodied_perception.inference.checkpoint import Checkpoint
 from embodied_perception.inference.runtime import BEST, Runtime
 from embodied_perception.inference.sources import folder_of
@@ -48,6 +49,6 @@ def load_classifier(source: str, runtime: Runtime = BEST) -> AnyClassifier:
 
     """
     folder = folder_of(source)
-    if Checkpoint.open(folder).model_type == WordsClassifier.model_type:
+    if Checkpoint.open(folder).model_type == MODEL_TYPE:
         return WordsClassifier.load(folder)
     return Classifier.load(source, runtime)

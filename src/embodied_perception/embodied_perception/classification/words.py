@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from embodied_perception.classification.word_pyramid import WordPyramid
-from embodied_perception.classification.words_folder import read_folder, write_folder
+from embodied_perception.classification.words_folder import MODEL_TYPE, read_folder, write_folder
 from embodied_perception.errors import InferenceError
 
 
@@ -41,6 +41,21 @@ class WordsClassifier:
         self._coefficients = coefficients
         self._intercepts = intercepts
         self._temperature = temperature
+
+    @property
+    def note(self) -> str:
+        """Empty: it runs as it was asked for."""
+        return ""
+
+    @property
+    def description(self) -> dict[str, str]:
+        """What runs, and where, for people."""
+        return {
+            "architecture": MODEL_TYPE,
+            "classes": str(len(self.labels)),
+            "words": str(len(self._pyramid.centres)),
+            "device": "cpu",
+        }
 
     @classmethod
     def load(cls, folder: Path | str) -> WordsClassifier:
@@ -96,7 +111,25 @@ class WordsClassifier:
         _, bins = self._pyramid.bins(image)
         return self._coefficients @ self._pyramid.histogram(bins) + self._intercepts
 
-    def evidence(self, image: np.ndarray, label: str) -> np.ndarray:
+    def evidence(self, image: np.ndarray, label: int, method: str = "auto") -> np.ndarray:  # noqa: ARG002
+        """Where in an image the evidence for a class lies.
+
+        Args:
+            image: (H, W, 3) uint8 RGB.
+            label: number of the class.
+            method: there is one alone.
+
+        Returns:
+            (H, W) float32 from 0 to 1, the strongest: what :meth:`contributions` speaks for it.
+
+        Raises:
+            InferenceError: it is no such image.
+
+        """
+        heat = self.contributions(image, self.labels[label]).clip(0)
+        return heat / max(float(heat.max()), 1e-12)
+
+    def contributions(self, image: np.ndarray, label: str) -> np.ndarray:
         """Where an image speaks for a class, and where against it.
 
         A word's share in the score is known; all patches with the word, in the same cell of the

@@ -5,16 +5,16 @@ from __future__ import annotations
 import json
 from pathlib import Path
 from types import ModuleType
-from typing import Any
 
 import numpy as np
 
 from embodied_perception.classification.dense_sift import DESCRIPTOR_SIZE
 from embodied_perception.classification.word_pyramid import CELLS, PYRAMID
 from embodied_perception.errors import InferenceError
+from embodied_perception.inference.checkpoint import CONFIG, WEIGHTS, Checkpoint
+from embodied_perception.inference.pytorch import missing
 
 MODEL_TYPE = "visual_words"
-_CONFIG, _WEIGHTS = "config.json", "model.safetensors"
 #: What words are of, and how they are counted; with another value a file's numbers mean nothing.
 _FIXED = {"model_type": MODEL_TYPE, "features": "dense_root_sift", "pyramid": list(PYRAMID)}
 
@@ -32,9 +32,9 @@ def write_folder(folder: Path, labels: tuple[str, ...], tensors: dict[str, np.nd
     try:
         folder.mkdir(parents=True, exist_ok=True)
         text = json.dumps(config, indent=2, ensure_ascii=False) + "\n"
-        (folder / _CONFIG).write_text(text, encoding="utf-8")
+        (folder / CONFIG).write_text(text, encoding="utf-8")
         contiguous = {name: np.ascontiguousarray(each) for name, each in tensors.items()}
-        (folder / _WEIGHTS).write_bytes(library.save(contiguous))
+        (folder / WEIGHTS).write_bytes(library.save(contiguous))
     except OSError as error:
         raise InferenceError(f"{folder}: cannot write: {error.strerror}") from error
 
@@ -50,9 +50,10 @@ def read_folder(folder: Path) -> tuple[tuple[str, ...], dict[str, np.ndarray]]:
             missing.
 
     """
-    config = _config(folder / _CONFIG)
-    words, labels = _words(folder / _CONFIG, config), _labels(folder / _CONFIG, config)
-    tensors = _tensors(folder / _WEIGHTS)
+    checkpoint = Checkpoint.open(folder)
+    _require_fixed(checkpoint)
+    words, labels = _words(checkpoint), _labels(checkpoint)
+    tensors = _tensors(folder / WEIGHTS)
     shapes = {
         "centres": (words, DESCRIPTOR_SIZE),
         "coefficients": (len(labels), CELLS * words),
@@ -60,53 +61,42 @@ def read_folder(folder: Path) -> tuple[tuple[str, ...], dict[str, np.ndarray]]:
         "temperature": (1,),
     }
     for name, shape in shapes.items():
-        _require_tensor(folder / _WEIGHTS, name, tensors.get(name), shape)
+        _require_tensor(folder / WEIGHTS, name, tensors.get(name), shape)
     if tensors["temperature"][0] <= 0:
         raise InferenceError(
-            f"{folder / _WEIGHTS}: temperature: got {tensors['temperature'][0]}, expected more "
+            f"{folder / WEIGHTS}: temperature: got {tensors['temperature'][0]}, expected more "
             "than 0; train it again"
         )
     # Copied to where NumPy would put them: elsewhere in memory, sums are rounded in another order.
     return labels, {name: tensors[name].copy() for name in shapes}
 
 
-def _config(path: Path) -> dict[str, Any]:
-    if not path.is_file():
-        raise InferenceError(f"{path} is missing; give a folder that `perception train words` made")
-    try:
-        config = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise InferenceError(f"{path} cannot be read: {error}") from error
-    if not isinstance(config, dict):
-        raise InferenceError(f"{path}: got {type(config).__name__}, expected an object")
+def _require_fixed(checkpoint: Checkpoint) -> None:
     for key, expected in _FIXED.items():
-        if config.get(key) != expected:
+        if checkpoint.config.get(key) != expected:
             raise InferenceError(
-                f"{path}: {key}: got {config.get(key)!r}, expected {expected!r}; give a folder "
-                "that this version's `perception train words` made"
+                f"{checkpoint.folder / CONFIG}: {key}: got {checkpoint.config.get(key)!r}, "
+                f"expected {expected!r}; give a folder that this version's `perception train "
+                "words` made"
             )
-    return config
 
 
-def _words(path: Path, config: dict[str, Any]) -> int:
-    words = config.get("words")
+def _words(checkpoint: Checkpoint) -> int:
+    words = checkpoint.config.get("words")
     if type(words) is not int or words < 1:
-        raise InferenceError(f"{path}: words: got {words!r}, expected a number of words")
+        raise InferenceError(
+            f"{checkpoint.folder / CONFIG}: words: got {words!r}, expected a number of words"
+        )
     return words
 
 
-def _labels(path: Path, config: dict[str, Any]) -> tuple[str, ...]:
-    id2label = config.get("id2label")
-    names = id2label if isinstance(id2label, dict) else {}
-    found = [names.get(str(number)) for number in range(len(names))]
-    labels = tuple(each for each in found if isinstance(each, str) and each.strip())
-    if len(labels) < max(2, len(found)):
+def _labels(checkpoint: Checkpoint) -> tuple[str, ...]:
+    labels = checkpoint.labels
+    if len(set(labels)) < len(labels) or len(labels) < 2:
         raise InferenceError(
-            f"{path}: id2label: got {str(id2label)[:80]}, expected two words or more, numbered as "
-            '{"0": "cup", "1": "plate"}'
+            f"{checkpoint.folder / CONFIG}: id2label: got {', '.join(labels)[:80]}, expected two "
+            "or more different names"
         )
-    if len(set(labels)) < len(labels):
-        raise InferenceError(f"{path}: id2label: two classes have the same name; rename one")
     return labels
 
 
@@ -132,7 +122,7 @@ def _require_tensor(
         raise InferenceError(f"{path} lacks the tensor {name}; copy the folder again")
     if tensor.shape != shape or tensor.dtype != np.float32:
         raise InferenceError(
-            f"{path}: {name}: got {tensor.dtype} of shape {tensor.shape}, by {_CONFIG} it is "
+            f"{path}: {name}: got {tensor.dtype} of shape {tensor.shape}, by {CONFIG} it is "
             f"float32 of shape {shape}; both files must come from one training"
         )
     if not np.isfinite(tensor).all():
@@ -143,8 +133,5 @@ def _safetensors() -> ModuleType:
     try:
         import safetensors.numpy
     except ImportError as error:
-        raise InferenceError(
-            f"models need safetensors ({error}): pip install safetensors, or ./run shell -c "
-            "'pip install --group learned'"
-        ) from error
+        raise missing(error) from error
     return safetensors.numpy

@@ -87,13 +87,14 @@ class Checkpoint:
             raise InferenceError(
                 f'{path}: got {named!r}, expected {{"0": "name of the first class", ...}}; add it'
             )
-        labels = [named.get(str(index)) for index in range(len(named))]
-        wrong = next((i for i, label in enumerate(labels) if not isinstance(label, str)), None)
-        if wrong is not None:
+        found = [named.get(str(index)) for index in range(len(named))]
+        labels = tuple(label.strip() if isinstance(label, str) else "" for label in found)
+        if not all(labels):
             raise InferenceError(
-                f'{path}: of {len(named)} classes, "{wrong}" has no name; number them from 0 on'
+                f'{path}: of {len(named)} classes, "{labels.index("")}" has no name; number them '
+                "from 0 on"
             )
-        return tuple(str(label).strip() for label in labels)
+        return labels
 
     @property
     def has_names(self) -> bool:

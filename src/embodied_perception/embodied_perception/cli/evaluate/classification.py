@@ -56,8 +56,8 @@ def run(arguments: argparse.Namespace) -> int:
         output.make_folder(arguments.output)
     data = open_class_folder(arguments.data)
     with report.learned():
-        from embodied_perception.classification.classifier import Classifier
-    classifier = Classifier.load(arguments.model)
+        from embodied_perception.classification.loading import load_classifier
+    classifier = load_classifier(arguments.model)
     scores = LabelScores(classifier.labels, data.classes)
     name = arguments.data.resolve().name
     images = data.spread(arguments.limit or len(data.images))
