@@ -12,8 +12,9 @@ from torch.nn.functional import interpolate
 from embodied_perception.inference.architecture import Architecture
 from embodied_perception.inference.checkpoint import Checkpoint
 from embodied_perception.segmentation.compact_unet import CompactUNet
+from embodied_perception.segmentation.segformer_head import FusedDecodeHead
 
-_OURS, _QUERIES = "compact_unet", "mask2former"
+_OURS, _QUERIES, _SEGFORMER = "compact_unet", "mask2former", "segformer"
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,7 @@ class SegmentationArchitecture(Architecture):
 #: By the name that config.json gives them.
 ARCHITECTURES = {
     _OURS: SegmentationArchitecture("CompactUNet"),
-    "segformer": SegmentationArchitecture("SegformerForSemanticSegmentation"),
+    _SEGFORMER: SegmentationArchitecture("SegformerForSemanticSegmentation"),
     "upernet": SegmentationArchitecture("UperNetForSemanticSegmentation"),
     _QUERIES: SegmentationArchitecture("Mask2FormerForUniversalSegmentation", gives_logits=False),
     "mobilenet_v2": SegmentationArchitecture("MobileNetV2ForSemanticSegmentation"),
@@ -50,6 +51,8 @@ def load_network(checkpoint: Checkpoint) -> nn.Module:
     if kind == _OURS:
         return checkpoint.fill(CompactUNet(len(checkpoint.labels)))
     network = checkpoint.pretrained(ARCHITECTURES[kind].class_name)
+    if kind == _SEGFORMER and network.config.reshape_last_stage:
+        network.decode_head = FusedDecodeHead(network.decode_head)
     return _OfQueries(network) if kind == _QUERIES else _Logits(network)
 
 
