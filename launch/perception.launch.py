@@ -26,6 +26,7 @@ CAMERAS = {
     "image": "camera/image_raw",
 }
 MASK = "camera/mask"  # has no calibration of its own, and is never packed
+LABEL_INFO = "camera/label_info"  # names the classes in it
 #: The topics beside an image that carry it packed (image_transport).
 PACKED = ("compressed", "compressedDepth", "ffmpeg", "foxglove")
 FRAMES = ("base_frame", "odom_frame")
@@ -67,7 +68,8 @@ ARGUMENTS = [
     DeclareLaunchArgument(
         "mask",
         default_value="",
-        description="topic of masks of classes, for odometry that has moving_labels",
+        description="topic of masks of classes, for odometry that has moving_labels, such as "
+        "/segmentation/mask; label_info is expected beside it",
     ),
     DeclareLaunchArgument(
         "model",
@@ -161,14 +163,14 @@ def remappings(given: dict[str, str]) -> list[tuple[str, str]]:
             rules += [(image, topic), (beside(image), beside(topic))]
             rules += [(f"{image}/{packed}", f"{topic}/{packed}") for packed in PACKED]
     if given["mask"]:
-        rules.append((MASK, given["mask"]))
+        rules += [(MASK, given["mask"]), (LABEL_INFO, beside(given["mask"], "label_info"))]
     return rules
 
 
-def beside(image_topic: str) -> str:
-    """Where image_transport expects the calibration of a camera."""
+def beside(image_topic: str, name: str = "camera_info") -> str:
+    """What is in the same namespace, as image_transport expects the calibration of a camera."""
     namespace, slash, _ = image_topic.rpartition("/")
-    return f"{namespace}{slash}camera_info"
+    return f"{namespace}{slash}{name}"
 
 
 def generate_launch_description() -> LaunchDescription:

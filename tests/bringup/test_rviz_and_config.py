@@ -148,7 +148,7 @@ def test_launch_remaps_the_stages_images() -> None:
 def test_launch_remaps_the_mask_and_leaves_calibrations_alone() -> None:
     """Its function alone, as launch is not everywhere."""
     source = ast.parse((ROOT / "launch" / "perception.launch.py").read_text())
-    wanted = {"CAMERAS", "PACKED", "MASK", "remappings", "beside"}
+    wanted = {"CAMERAS", "PACKED", "MASK", "LABEL_INFO", "remappings", "beside"}
     source.body = [
         each
         for each in source.body
@@ -162,6 +162,7 @@ def test_launch_remaps_the_mask_and_leaves_calibrations_alone() -> None:
     assert space["MASK"] == MASK.topic
     both = space["remappings"](given | {"image": "/front/image", "mask": "/people/mask"})
     assert (MASK.topic, "/people/mask") in both
+    assert (MASK.label_info_topic, "/people/label_info") in both
     assert [to for topic, to in both if topic == "camera/camera_info"] == ["/front/camera_info"]
 
 

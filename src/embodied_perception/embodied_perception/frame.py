@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cached_property
 
 import numpy as np
@@ -32,6 +33,8 @@ class Frame:
         self.stamp_ns = stamp_ns
         self.frame_id = frame_id
         self._camera = camera
+        #: Numbers of classes by their names, where this is a mask and somebody named them.
+        self.class_numbers: Mapping[str, int] = {}
 
     @property
     def camera(self) -> Camera:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from ffmpeg_image_transport_msgs.msg import FFMPEGPacket
@@ -9,6 +10,7 @@ from foxglove_msgs.msg import CompressedVideo
 from geometry_msgs.msg import TransformStamped
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from tf2_msgs.msg import TFMessage
+from vision_msgs.msg import LabelInfo
 
 from embodied_perception.camera import Camera, camera_from_info
 from embodied_perception.errors import FrameError, PerceptionError
@@ -17,8 +19,16 @@ from embodied_perception.imaging.video import VideoDecoder, VideoPixels
 from embodied_perception.stages.image_messages import frame_from_compressed, frame_from_image
 from embodied_perception.stages.messages import stamp_ns, time_ns
 
+
+@dataclass(frozen=True)
+class ClassNumbers:
+    """Numbers of the classes in masks, by their names."""
+
+    by_name: dict[str, int]
+
+
 #: What a topic's messages become, or why one cannot be used.
-Decoded = Frame | Camera | list[TransformStamped] | PerceptionError
+Decoded = Frame | Camera | ClassNumbers | list[TransformStamped] | PerceptionError
 
 
 class Decoder:
@@ -43,6 +53,9 @@ class Decoder:
                 return [frame_from_compressed(message)]
             if isinstance(message, CameraInfo):
                 return [self._decode_camera(message)]
+            if isinstance(message, LabelInfo):
+                named = {each.class_name: each.class_id for each in message.class_map}
+                return [ClassNumbers(named)]
             if isinstance(message, TFMessage):
                 return [list(message.transforms)]
             if isinstance(message, FFMPEGPacket):

@@ -56,7 +56,13 @@ from embodied_perception.stages.stage import (
 
 _MAPS_NEED = "maps need `places` above 0, and a `mode` other than mono"
 #: Of the class in each pixel, such as a segmentation publishes.
-MASK = ImageInput("mask", "camera/mask", content="labels", needs_camera_info=False)
+MASK = ImageInput(
+    "mask",
+    "camera/mask",
+    content="labels",
+    needs_camera_info=False,
+    label_info_topic="camera/label_info",
+)
 _MARGIN_PX = 17  # as large as the window in which features are followed
 _PATH_PERIOD_NS = 500_000_000
 _PATH_POSES = 2000
@@ -98,10 +104,10 @@ class OdometryStage(Stage):
             ),
         )
         self.inputs = self._setup.inputs
-        self._moves = np.zeros(LABELS, bool)
         if self.config.moving_labels:
-            self.inputs = (*self.inputs, MASK)
-            self._moves[list(self.config.moving_labels)] = True
+            named = not all(label.isdecimal() for label in self.config.moving_labels)
+            mask = MASK if named else replace(MASK, label_info_topic="")
+            self.inputs = (*self.inputs, mask)
         self._places: PlaceMap | None = None
         self._loaded: MapContents | None = None
         self._odom_from_start = Transform.identity()  # where the base is at the first image
@@ -260,7 +266,9 @@ class OdometryStage(Stage):
                 f"the mask has shape {mask.labels.shape}, its image {lead.gray.shape}: publish it "
                 "at the size of the image",
             )
-        moving = self._moves[mask.labels].view(np.uint8)
+        moves = np.zeros(LABELS, bool)
+        moves[[_class_number(mask, label) for label in self.config.moving_labels]] = True
+        moving = moves[mask.labels].view(np.uint8)
         return cv2.dilate(moving, np.ones((_MARGIN_PX, _MARGIN_PX), np.uint8)).view(np.bool_)
 
     def _base_from_lead(self, lead: Frame) -> Transform:
@@ -358,3 +366,21 @@ def _path(request: MapFile.Request) -> FilePath:
     if not request.path:
         raise OdometryError("path is empty; give the name of a file")
     return FilePath(request.path).absolute()
+
+
+def _class_number(mask: Frame, label: str) -> int:
+    """The number of a class in a mask.
+
+    Raises:
+        FrameError: the mask has no class of that name.
+
+    """
+    if label.isdecimal():
+        return int(label)
+    if label not in mask.class_numbers:
+        raise FrameError(
+            "UNKNOWN_CLASS",
+            f"moving_labels: the mask has no class {label!r}; it has: "
+            f"{', '.join(mask.class_numbers)}",
+        )
+    return mask.class_numbers[label]

@@ -53,10 +53,11 @@ class OdometryStageConfig(OdometryConfig):
         "distance driven at the start gives the scale. Empty is none",
         fixed=True,
     )
-    moving_labels: tuple[int, ...] = parameter(
+    moving_labels: tuple[str, ...] = parameter(
         (),
-        "classes that move by themselves, such as people: their numbers in the mask on "
-        "camera/mask, which is waited for at each image. Empty: there is no mask",
+        "classes that move by themselves, such as person and car: their names, which "
+        "camera/label_info knows, or their numbers as text, in the mask on camera/mask, which is "
+        "waited for at each image. Empty: there is no mask",
         fixed=True,
     )
     sync_tolerance_s: float = parameter(
@@ -70,13 +71,17 @@ class OdometryStageConfig(OdometryConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not all(0 <= label < LABELS for label in self.moving_labels):
+        if not all(map(_is_class, self.moving_labels)):
             raise ConfigError(
-                f"moving_labels: got {list(self.moving_labels)}, expected numbers of 0 to "
-                f"{LABELS - 1}, as a mask holds them"
+                f"moving_labels: got {list(self.moving_labels)}, expected names, or numbers of 0 "
+                f"to {LABELS - 1}, as a mask holds them"
             )
         if self.camera_height_m and not self.base_frame:
             raise ConfigError(
                 "camera_height_m: the height is above the ground that base_frame stands on, and "
                 "base_frame is empty; name the robot's frame"
             )
+
+
+def _is_class(label: str) -> bool:
+    return int(label) < LABELS if label.isdecimal() else bool(label.strip())

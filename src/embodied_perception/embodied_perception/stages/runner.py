@@ -11,13 +11,14 @@ from typing import Any
 from geometry_msgs.msg import TransformStamped
 from sensor_msgs.msg import CameraInfo
 from tf2_msgs.msg import TFMessage
+from vision_msgs.msg import LabelInfo
 
 from embodied_perception.camera import Camera
 from embodied_perception.config import Config
 from embodied_perception.errors import CameraError, FrameError, GeometryError, PerceptionError
 from embodied_perception.frame import Frame
 from embodied_perception.geometry import TransformTree
-from embodied_perception.stages.decoding import Decoded
+from embodied_perception.stages.decoding import ClassNumbers, Decoded
 from embodied_perception.stages.pairing import RESTART_NS, StampPairer
 from embodied_perception.stages.report import Report
 from embodied_perception.stages.sinks import Sink, messages_of, sinks_of
@@ -62,6 +63,7 @@ class StageRunner:
         self.is_wanted: Callable[[Sink], bool] = lambda _sink: True
         self.stage.wanted = self._wanted
         self._cameras: dict[str, Camera] = {}
+        self._class_numbers: dict[str, dict[str, int]] = {}
         self._waiting: deque[tuple[int, dict[str, Frame]]] = deque()
         self._pairer: StampPairer[Frame] = StampPairer(
             [image.name for image in self.stage.inputs],
@@ -86,6 +88,9 @@ class StageRunner:
             name = image.name
             if image.camera_info_topic:
                 sources.append(Source(image.camera_info_topic, CameraInfo, input_name=name))
+            if image.label_info_topic:
+                topic = image.label_info_topic
+                sources.append(Source(topic, LabelInfo, input_name=name, latched=True))
             transport = (transports or {}).get(name, RAW)
             sources.append(Source(image.topic, transport.type, transport.suffix, name))
         return sources
@@ -123,6 +128,8 @@ class StageRunner:
             return []
         if isinstance(decoded, Camera):
             self._cameras[source.input_name] = decoded
+        elif isinstance(decoded, ClassNumbers):
+            self._class_numbers[source.input_name] = decoded.by_name
         elif isinstance(decoded, Frame):
             self._waiting.extend(self._pairer.push(source.input_name, decoded.stamp_ns, decoded))
         else:
@@ -181,27 +188,32 @@ class StageRunner:
             self.report.drop("BAD_TRANSFORM", str(error))
 
     def _calibrated(self, patience: int = _WAITING) -> list[FrameSet]:
-        """Sets whose cameras are all known; the others wait a little."""
-        unknown = [
-            image
-            for image in self.stage.inputs
-            if image.camera_info_topic
-            and image.needs_camera_info
-            and image.name not in self._cameras
-        ]
-        if unknown:
+        """Sets whose cameras and classes are all known; the others wait a little."""
+        unknown = self._unknown()
+        if unknown is not None:
             while len(self._waiting) > patience:
                 self._waiting.popleft()
-                topic = unknown[0].camera_info_topic
-                self.report.drop("NO_CAMERA_INFO", f"no valid calibration on {topic}")
+                self.report.drop(*unknown)
             return []
         ready = []
         for stamp_ns, frames in self._waiting:
             for name in frames.keys() & self._cameras.keys():
                 frames[name].camera = self._cameras[name]
+            for name in frames.keys() & self._class_numbers.keys():
+                frames[name].class_numbers = self._class_numbers[name]
             ready.append(FrameSet(stamp_ns, frames))
         self._waiting.clear()
         return ready
+
+    def _unknown(self) -> tuple[str, str] | None:
+        """The reason, and a sentence, why no frame can be processed yet."""
+        for image in self.stage.inputs:
+            camera, names = image.camera_info_topic, image.label_info_topic
+            if camera and image.needs_camera_info and image.name not in self._cameras:
+                return "NO_CAMERA_INFO", f"no valid calibration on {camera}"
+            if names and image.name not in self._class_numbers:
+                return "NO_LABEL_INFO", f"nothing names the classes of the mask on {names}"
+        return None
 
     def _wanted(self, output_name: str) -> bool:
         outputs = {output.name: output for output in self.stage.outputs}

@@ -28,6 +28,9 @@ class ImageInput:
     topic: str  #: of sensor_msgs/Image, relative
     camera_info_topic: str = ""  #: empty where the stage asks for no calibration
     content: Content = "color"
+    #: Of vision_msgs/LabelInfo, latched, that names the classes of a mask; without it no frame is
+    #: processed. Empty where the stage asks for no names.
+    label_info_topic: str = ""
     #: Without a calibration no frame is processed. Else a frame has its camera once it is known.
     needs_camera_info: bool = True
 
