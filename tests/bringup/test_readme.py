@@ -81,7 +81,7 @@ def test_the_topics_are_those_of_the_stage() -> None:
     for make in SETUPS.values():
         for image in make(TransformTree(), ScaleSource("base_link", 0.0, "")).inputs:
             topics |= {image.topic, image.camera_info_topic}
-    topics.add(MASK.topic)
+    topics |= {MASK.topic, MASK.label_info_topic}
     table = section("Topics, services and parameters of odometry").split("| state |")[0]
     first_cells = re.findall(r"(?m)^\| (`.*?`) \|", table)
     assert set(re.findall(r"`(.*?)`", " ".join(first_cells))) == topics

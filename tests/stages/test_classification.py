@@ -100,7 +100,7 @@ def test_the_evidence_of_a_class_that_there_is_not(model, scene):
 def test_a_method_that_a_network_has_not_is_counted(model, scene):
     host = Host(model=model, evidence_method="attention_rollout")
     assert host.send(scene(24, 24)) == {}
-    assert host.runner.report.dropped == {"INFERENCE": 1}
+    assert host.runner.report.dropped == {"MODEL_FAILED": 1}
     assert "a resnet has no attention_rollout; set auto" in host.runner.report.last_problem
 
 

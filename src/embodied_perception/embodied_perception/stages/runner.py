@@ -15,7 +15,13 @@ from vision_msgs.msg import LabelInfo
 
 from embodied_perception.camera import Camera
 from embodied_perception.config import Config
-from embodied_perception.errors import CameraError, FrameError, GeometryError, PerceptionError
+from embodied_perception.errors import (
+    CameraError,
+    FrameError,
+    GeometryError,
+    InferenceError,
+    PerceptionError,
+)
 from embodied_perception.frame import Frame
 from embodied_perception.geometry import TransformTree
 from embodied_perception.stages.decoding import ClassNumbers, Decoded
@@ -193,7 +199,7 @@ class StageRunner:
         if unknown is not None:
             while len(self._waiting) > patience:
                 self._waiting.popleft()
-                self.report.drop(*unknown)
+                self.report.drop(unknown.reason, str(unknown))
             return []
         ready = []
         for stamp_ns, frames in self._waiting:
@@ -205,14 +211,14 @@ class StageRunner:
         self._waiting.clear()
         return ready
 
-    def _unknown(self) -> tuple[str, str] | None:
-        """The reason, and a sentence, why no frame can be processed yet."""
+    def _unknown(self) -> FrameError | None:
+        """Why no frame can be processed yet."""
         for image in self.stage.inputs:
             camera, names = image.camera_info_topic, image.label_info_topic
             if camera and image.needs_camera_info and image.name not in self._cameras:
-                return "NO_CAMERA_INFO", f"no valid calibration on {camera}"
+                return FrameError("NO_CAMERA_INFO", f"no valid calibration on {camera}")
             if names and image.name not in self._class_numbers:
-                return "NO_LABEL_INFO", f"nothing names the classes of the mask on {names}"
+                return FrameError("NO_LABEL_INFO", f"no names of the mask's classes on {names}")
         return None
 
     def _wanted(self, output_name: str) -> bool:
@@ -238,4 +244,6 @@ def reason_of(error: PerceptionError) -> str:
         return error.reason
     if isinstance(error, CameraError):
         return "UNCALIBRATED"
+    if isinstance(error, InferenceError):
+        return "MODEL_FAILED"
     return type(error).__name__.removesuffix("Error").upper()
