@@ -30,6 +30,7 @@ COMMANDS = {
     "tf": "embodied_perception.cli.tf",
     "features": "embodied_perception.cli.features",
     "train": "embodied_perception.cli.train",
+    "models": "embodied_perception.cli.models",
 }
 
 _EPILOG = """\
@@ -40,6 +41,7 @@ Examples:
   perception calibrate camera photos/ --size 9x6 --square 0.025
   perception tf tree robot_bag/
   perception train words photos/ -o classifier
+  perception models check builtin:camvid --image street.png
   perception COMMAND --help
 """
 

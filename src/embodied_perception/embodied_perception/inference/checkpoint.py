@@ -12,7 +12,7 @@ from typing import Any
 from embodied_perception.errors import InferenceError
 from embodied_perception.inference.pytorch import pytorch, transformers
 
-CONFIG, WEIGHTS = "config.json", "model.safetensors"
+CONFIG, WEIGHTS, ONNX = "config.json", "model.safetensors", "model.onnx"
 _SHARDS = "model.safetensors.index.json"
 _PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl")
 #: transformers writes such a name where nobody gave one.
@@ -72,6 +72,33 @@ class Checkpoint:
                 f"folder of {'such a model' if len(expected) > 1 else 'a ' + expected[0]}"
             )
         return str(got)
+
+    def is_of(self, class_name: str) -> bool:
+        """Whether the weights are those of a class of networks, as far as config.json says."""
+        named = self.config.get("architectures")
+        return named is None or (isinstance(named, list) and class_name in named)
+
+    def require_class(self, class_name: str) -> None:
+        """Refuse weights of another class of networks: one ``model_type`` has several.
+
+        Raises:
+            InferenceError: ``architectures`` of config.json names others only.
+
+        """
+        if not self.is_of(class_name):
+            raise InferenceError(
+                f"{self.folder / CONFIG}: architectures: got {self.config['architectures']!r}, "
+                f"expected {class_name}; give a checkpoint that was trained for this task"
+            )
+
+    @property
+    def is_exported(self) -> bool:
+        """Whether the network is there in ONNX, and in no other form."""
+        return (self.folder / ONNX).is_file() and not self._has_weights
+
+    @property
+    def _has_weights(self) -> bool:
+        return (self.folder / WEIGHTS).is_file() or (self.folder / _SHARDS).is_file()
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -193,7 +220,7 @@ class Checkpoint:
         return network.eval()
 
     def _require_weights(self) -> None:
-        if (self.folder / WEIGHTS).is_file() or (self.folder / _SHARDS).is_file():
+        if self._has_weights:
             return
         pickles = sorted(path for pattern in _PICKLES for path in self.folder.glob(pattern))
         if pickles:

@@ -11,6 +11,7 @@ from torch.nn.functional import interpolate
 
 from embodied_perception.errors import InferenceError
 from embodied_perception.inference.folding import fold_normalisation
+from embodied_perception.inference.pytorch import first_line
 from embodied_perception.inference.runtime import Place
 
 _MOST_GRAPHS = 4  # each holds the memory of one shape's values
@@ -95,7 +96,7 @@ class Engine:
             )
         except RuntimeError as error:
             raise InferenceError(
-                f"{self.name} does not go onto {self.place.device}: {_first_line(error)}; close "
+                f"{self.name} does not go onto {self.place.device}: {first_line(error)}; close "
                 "what else runs there, take a smaller model, or device: cpu"
             ) from error
 
@@ -135,7 +136,7 @@ class Engine:
                 "smaller model, or device: cpu"
             )
         return InferenceError(
-            f"{what}: {_first_line(error)}; where the device has gone, deactivate and activate the "
+            f"{what}: {first_line(error)}; where the device has gone, deactivate and activate the "
             "node, or set device: cpu"
         )
 
@@ -166,7 +167,3 @@ class _Recorded:
 def _is_out_of_memory(error: Any) -> bool:
     # The CPU's allocator has no error of its own.
     return isinstance(error, torch.OutOfMemoryError) or "not enough memory" in str(error)
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().partition("\n")[0] or type(error).__name__

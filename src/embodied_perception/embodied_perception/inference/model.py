@@ -10,8 +10,9 @@ from torch import Tensor, nn
 
 from embodied_perception.errors import InferenceError
 from embodied_perception.inference.architecture import Architecture
-from embodied_perception.inference.checkpoint import CONFIG, Checkpoint
+from embodied_perception.inference.checkpoint import CONFIG, ONNX, Checkpoint
 from embodied_perception.inference.engine import Backend, Engine
+from embodied_perception.inference.onnx import OnnxEngine
 from embodied_perception.inference.placement import Placement
 from embodied_perception.inference.preprocessing import Preprocessing
 from embodied_perception.inference.preprocessor_file import read_preprocessing
@@ -62,11 +63,15 @@ class Model:
         """
         checkpoint = Checkpoint.open(folder_of(source))
         kind = checkpoint.require_type(*architectures)
+        checkpoint.require_class(architectures[kind].class_name)
         preprocessing = read_preprocessing(checkpoint.folder)
-        place = runtime.place()
         labels = checkpoint.labels
-        any_size = architectures[kind].any_size
-        backend = Engine(load_network(checkpoint), place, source, any_size)
+        backend: Backend
+        if checkpoint.is_exported:
+            backend = OnnxEngine(checkpoint.folder / ONNX, runtime, source)
+        else:
+            network, any_size = load_network(checkpoint), architectures[kind].any_size
+            backend = Engine(network, runtime.place(), source, any_size)
         model = cls(source, kind, labels, preprocessing, backend)
         scores, _ = model.run([np.zeros((*_TRIAL_HW, 3), np.uint8)])
         if scores.shape[1] != len(labels):

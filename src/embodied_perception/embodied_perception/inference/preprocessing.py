@@ -50,6 +50,22 @@ class Preprocessing:
     deviation: tuple[float, ...] = (1.0, 1.0, 1.0)
     reversed_channels: bool = False
 
+    @property
+    def fixed_hw(self) -> tuple[int, int] | None:
+        """Height and width of the network's input, where they are the same for every image."""
+        if self.whole_hw is None:
+            return self.pad_hw or self.crop_hw
+        return self.placement(self.whole_hw[::-1]).input_hw
+
+    @property
+    def words(self) -> str:
+        """How large images are in the network, for people: width x height."""
+        if self.fixed_hw is not None:
+            return f"{self.fixed_hw[1]}x{self.fixed_hw[0]}"
+        if self.shortest_edge is not None:
+            return f"shorter side {self.shortest_edge}"
+        return "as they come"
+
     def placement(self, resolution_wh: tuple[int, int]) -> Placement:
         """Where an image of this width and height comes to lie in the network's input."""
         width, height = resolution_wh

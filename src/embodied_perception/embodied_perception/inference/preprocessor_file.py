@@ -5,6 +5,7 @@ What the file leaves out is as in transformers' own processor of that name.
 
 from __future__ import annotations
 
+import json
 import math
 from pathlib import Path
 from typing import Any, TypeGuard
@@ -69,6 +70,29 @@ def read_preprocessing(folder: Path) -> Preprocessing:
     if not path.exists():
         raise InferenceError(f"{folder} has no {FILE}; copy it from where the weights are from")
     return _Reader(path, read_json(path)).preprocessing()
+
+
+def write_fixed(folder: Path, preprocessing: Preprocessing, size_hw: tuple[int, int]) -> None:
+    """Write a preprocessor_config.json like another, but with one size for all images.
+
+    Args:
+        folder: where to.
+        preprocessing: the other; it does not crop or pad.
+        size_hw: height and width that images are resized to.
+
+    """
+    values = {
+        "do_resize": True,
+        "size": {"height": size_hw[0], "width": size_hw[1]},
+        "resample": preprocessing.resample,
+        "do_rescale": True,
+        "rescale_factor": preprocessing.factor,
+        "do_normalize": True,
+        "image_mean": preprocessing.mean,
+        "image_std": preprocessing.deviation,
+        "do_flip_channel_order": preprocessing.reversed_channels,
+    }
+    (folder / FILE).write_text(json.dumps(values, indent=2), encoding="utf-8")
 
 
 class _Reader:

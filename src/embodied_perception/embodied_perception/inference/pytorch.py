@@ -44,3 +44,8 @@ def missing(error: ImportError) -> InferenceError:
         f"networks need PyTorch and transformers ({error}): pip install 'torch>=2.6' "
         "'transformers>=5' safetensors, or ./run shell -c 'pip install --group learned'"
     )
+
+
+def first_line(error: Exception) -> str:
+    """What an error of a library says, without the lines that only its makers read."""
+    return str(error).strip().partition("\n")[0] or type(error).__name__

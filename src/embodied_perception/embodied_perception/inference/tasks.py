@@ -1,0 +1,62 @@
+"""What a checkpoint is for, decided by its config.json alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from torch import nn
+
+from embodied_perception.classification import architectures as classification
+from embodied_perception.errors import InferenceError
+from embodied_perception.inference.architecture import Architecture
+from embodied_perception.inference.checkpoint import CONFIG, Checkpoint
+from embodied_perception.segmentation import networks as segmentation
+
+
+@dataclass(frozen=True)
+class Task:
+    """Something that networks are for.
+
+    Attributes:
+        name: in a word.
+        architectures: by the names that ``model_type`` of config.json has for them.
+        load_network: makes a checkpoint into images (B, 3, h, w) to scores (B, C, ...).
+
+    """
+
+    name: str
+    architectures: Mapping[str, Architecture]
+    load_network: Callable[[Checkpoint], nn.Module]
+
+
+SEGMENTATION = Task("segmentation", segmentation.ARCHITECTURES, segmentation.load_network)
+CLASSIFICATION = Task("classification", classification.ARCHITECTURES, classification.load_network)
+_TASKS = (SEGMENTATION, CLASSIFICATION)
+
+
+def task_of(checkpoint: Checkpoint) -> Task:
+    """What a checkpoint is for: some kinds of network are there for several tasks.
+
+    Raises:
+        InferenceError: for none of ours; the message says which kinds there are.
+
+    """
+    named = [task for task in _TASKS if checkpoint.model_type in task.architectures]
+    for task in named:
+        if checkpoint.is_of(task.architectures[checkpoint.model_type].class_name):
+            return task
+    if named:
+        expected = " or ".join(
+            task.architectures[checkpoint.model_type].class_name for task in named
+        )
+        raise InferenceError(
+            f"{checkpoint.folder / CONFIG}: architectures: got "
+            f"{checkpoint.config['architectures']!r}, expected {expected}; give a checkpoint for "
+            + " or ".join(task.name for task in named)
+        )
+    known = "; ".join(f"for {task.name}: {', '.join(task.architectures)}" for task in _TASKS)
+    raise InferenceError(
+        f"{checkpoint.folder / CONFIG}: model_type: got {checkpoint.config.get('model_type')!r}, "
+        f"expected one of these; {known}"
+    )
