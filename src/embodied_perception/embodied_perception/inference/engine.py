@@ -49,6 +49,7 @@ class Engine:
         self.network = self._moved(network)
         self._any_size = any_size
         self._graphs: OrderedDict[tuple[int, ...], _Recorded] = OrderedDict()
+        self._can_record = True
 
     def __call__(self, batch: Tensor) -> Tensor:
         """Run it; where memory is short, once more on less.
@@ -102,15 +103,24 @@ class Engine:
 
     def _run(self, batch: Tensor) -> Tensor:
         with torch.inference_mode():
-            if batch.device.type != "cuda":
-                return self.network(batch)
-            recorded = self._graphs.get(tuple(batch.shape))
-            if recorded is None:
-                recorded = self._graphs[tuple(batch.shape)] = _Recorded(self.network, batch)
-                if len(self._graphs) > _MOST_GRAPHS:
-                    self._graphs.popitem(last=False)
-            self._graphs.move_to_end(tuple(batch.shape))
-            return recorded.replay(batch)
+            recorded = self._recorded(batch) if batch.is_cuda else None
+            return self.network(batch) if recorded is None else recorded.replay(batch)
+
+    def _recorded(self, batch: Tensor) -> _Recorded | None:
+        """The kernels for such a batch; None where the network cannot be recorded."""
+        shape = tuple(batch.shape)
+        if shape not in self._graphs and self._can_record:
+            try:
+                self._graphs[shape] = _Recorded(self.network, batch)
+            except RuntimeError as error:
+                if _is_out_of_memory(error):
+                    raise
+                self._can_record = False  # it asks the device for numbers on its way
+            if len(self._graphs) > _MOST_GRAPHS:
+                self._graphs.popitem(last=False)
+        if shape in self._graphs:
+            self._graphs.move_to_end(shape)
+        return self._graphs.get(shape)
 
     def _run_less(self, batch: Tensor) -> Tensor:
         """One image after the other, or an image of half the size."""
@@ -154,7 +164,8 @@ class _Recorded:
                 network(self._given)
         torch.cuda.current_stream(batch.device).wait_stream(stream)
         self._graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(self._graph):
+        # Other threads may use the device meanwhile: the nodes of a container do.
+        with torch.cuda.graph(self._graph, capture_error_mode="thread_local"):
             self._result = network(self._given)
 
     def replay(self, batch: Tensor) -> Tensor:
