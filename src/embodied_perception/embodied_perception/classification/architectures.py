@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from embodied_perception.classification.networks import NETWORKS, network_named
 from embodied_perception.inference.architecture import Architecture
 from embodied_perception.inference.checkpoint import Checkpoint
+from embodied_perception.inference.logits import Logits
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,7 @@ class ClassificationArchitecture(Architecture):
     linear: Callable[[Any], nn.Linear] | None = None
 
 
+_VIT = "vit"
 #: By the name that config.json gives them.
 ARCHITECTURES = {
     "resnet": ClassificationArchitecture(
@@ -36,7 +38,7 @@ ARCHITECTURES = {
         last_features=lambda network: network.network.resnet.encoder.stages[-1],
         linear=lambda network: network.network.classifier[-1],
     ),
-    "vit": ClassificationArchitecture("ViTForImageClassification", any_size=False),
+    _VIT: ClassificationArchitecture("ViTForImageClassification", any_size=False),
 } | {
     # What the last halving is given: twice as fine as what it gives.
     name: ClassificationArchitecture(name, last_features=lambda network: network.features[-2])
@@ -54,20 +56,12 @@ def load_network(checkpoint: Checkpoint) -> nn.Module:
     kind = checkpoint.require_type(*ARCHITECTURES)
     if kind in NETWORKS:
         return checkpoint.fill(network_named(kind, len(checkpoint.labels)))
-    return _Logits(checkpoint.pretrained(ARCHITECTURES[kind].class_name))
+    network = checkpoint.pretrained(ARCHITECTURES[kind].class_name)
+    return _Transformer(network) if kind == _VIT else Logits(network)
 
 
-class _Logits(nn.Module):
-    """What networks of transformers give, out of all that they give."""
-
-    def __init__(self, network: Any) -> None:
-        super().__init__()
-        self.network = network
-
-    def forward(self, images: Tensor) -> Tensor:
-        """(B, 3, h, w) to logits (B, C)."""
-        logits: Tensor = self.network(images).logits
-        return logits
+class _Transformer(Logits):
+    """A vision transformer, which also says what it attended to."""
 
     def attentions(self, images: Tensor) -> tuple[Tensor, ...]:
         """(B, heads, N, N) of each layer, the first one first."""

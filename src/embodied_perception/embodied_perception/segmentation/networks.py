@@ -11,6 +11,7 @@ from torch.nn.functional import interpolate
 
 from embodied_perception.inference.architecture import Architecture
 from embodied_perception.inference.checkpoint import Checkpoint
+from embodied_perception.inference.logits import Logits
 from embodied_perception.segmentation.compact_unet import CompactUNet
 from embodied_perception.segmentation.segformer_head import FusedDecodeHead
 
@@ -53,20 +54,7 @@ def load_network(checkpoint: Checkpoint) -> nn.Module:
     network = checkpoint.pretrained(ARCHITECTURES[kind].class_name)
     if kind == _SEGFORMER and network.config.reshape_last_stage:
         network.decode_head = FusedDecodeHead(network.decode_head)
-    return _OfQueries(network) if kind == _QUERIES else _Logits(network)
-
-
-class _Logits(nn.Module):
-    """What most networks of transformers give, out of all that they give."""
-
-    def __init__(self, network: Any) -> None:
-        super().__init__()
-        self.network = network
-
-    def forward(self, images: Tensor) -> Tensor:
-        """(B, 3, h, w) to logits (B, C, h', w')."""
-        logits: Tensor = self.network(images).logits
-        return logits
+    return _OfQueries(network) if kind == _QUERIES else Logits(network)
 
 
 class _OfQueries(nn.Module):
