@@ -49,7 +49,7 @@ def test_library_folders_import_without_ros():
         [sys.executable, "-c", SCRIPT, "frame", "config", "errors", *folders],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=180,
         check=False,
     )
     assert result.returncode == 0, result.stderr
