@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import json
 import os
 import subprocess
 import sys
@@ -18,6 +19,7 @@ BAG = ROOT / "src/embodied_perception_bringup/demo/demo_room.mcap"
 sys.path.append(str(ROOT / "tools"))
 
 from demo_room import meshes, objects, sensor, textures  # noqa: E402
+from demo_room.masks import render_masks, write_labels, write_split  # noqa: E402
 from demo_room.palette import CLASSES, COLORS, OBJECT_CLASSES, rgb  # noqa: E402
 from demo_room.parts import part  # noqa: E402
 from demo_room.path import BASE_FROM_CAMERA, FRAMES, speeds, world_from_base  # noqa: E402
@@ -167,6 +169,34 @@ def test_impossible_places_are_refused(item, reason):
 def test_random_rooms_depend_on_the_seed_only():
     assert random_room(5) == random_room(5)
     assert random_room(5) != random_room(6)
+
+
+def test_random_rooms_build_and_between_them_show_every_class():
+    shown = set()
+    for seed in range(100):
+        room = random_room(seed)
+        shown |= {each.kind for each in (*room.furniture, *room.hangings, *room.items)}
+        assert len(room.items) == 18
+        assert len(set(room.pairs)) == len(room.items)
+        assert len({item.kind for item in room.items}) >= 14
+        for number, item in enumerate(room.items):
+            for other in room.items[:number]:  # what world.build refuses
+                apart = max(abs(item.x - other.x), abs(item.y - other.y))
+                assert item.on != other.on or apart > reach(item.kind) + reach(other.kind)
+        doors = [each for each in room.hangings if each.kind == "door"]
+        assert len(doors) == 1
+        for each in room.hangings:
+            if each.wall == doors[0].wall and each is not doors[0]:
+                gap = abs(each.along - doors[0].along) - (each.size[0] + doors[0].size[0]) / 2
+                assert gap > 0.05
+    assert shown >= set(CLASSES) - {"floor", "wall", "ceiling"}
+
+
+@functools.cache
+def reach(kind: str) -> float:
+    """Metres from an object's place to its farthest side, however it is turned."""
+    parts = objects.BUILDERS[kind](np.random.default_rng(0), rgb("red"))
+    return max(np.linalg.norm(each.mesh.vertices[:, :2], axis=1).max() for each in parts)
 
 
 # Path
@@ -352,6 +382,37 @@ def test_a_frame_agrees_with_itself():
             u, v = CAMERA.project(center)
             assert x0 - 3 <= u <= x1 + 3
             assert y0 - 3 <= v <= y1 + 3
+
+
+# Masks
+
+
+@pytest.mark.usefixtures("mujoco")
+def test_masks_show_what_a_recording_shows(tmp_path):
+    recorded = next(render(DEMO))
+    first, second = render_masks(DEMO, 2)
+    assert (first.name, second.name) == ("demo_000", "demo_001")
+    np.testing.assert_array_equal(first.color_rgb, recorded.color_rgb)
+    np.testing.assert_array_equal(first.labels, recorded.labels)
+    assert (second.labels != first.labels).mean() > 0.3  # half a round further
+
+    write_split(tmp_path, "val", [first, second])
+    write_split(tmp_path, "val", [dataclasses.replace(second, name="other")])
+    write_labels(tmp_path)
+    assert json.loads((tmp_path / "labels.json").read_text()) == list(CLASSES)
+    for picture in (first, second):
+        image = cv2.imread(str(tmp_path / "val" / f"{picture.name}.jpg"))[..., ::-1]
+        mask = cv2.imread(str(tmp_path / "valannot" / f"{picture.name}.png"), cv2.IMREAD_UNCHANGED)
+        assert np.abs(image.astype(int) - picture.color_rgb).mean() < 4
+        np.testing.assert_array_equal(mask, picture.labels)
+    assert len(list((tmp_path / "valannot").iterdir())) == 3
+
+
+@pytest.mark.parametrize("rooms", ["0", "-1", "many"])
+def test_masks_are_of_a_whole_number_of_rooms(rooms):
+    result = run_tool(f"--masks={rooms}")
+    assert result.returncode == 2
+    assert f"got '{rooms}', expected a whole number from 1 on" in result.stderr
 
 
 # Rounds

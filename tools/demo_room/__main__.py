@@ -31,6 +31,9 @@ Render a furnished room with named, coloured objects as an RGB-D recording with 
                                                     RGB-D, a rectified pair, and the true poses
   python tools/demo_room --calibration              a chessboard in the room, seen by a pair of
                                                     cameras on a moving hand, to calibrate by
+  python tools/demo_room --masks 40                 pictures and class masks of 40 random rooms, and
+                                                    of demo (val) and heldout (test), to train and
+                                                    to judge a segmentation by: out/rooms/masks
 
 Needs the development dependency group 'render' (MuJoCo) and, without a display, EGL
 (Debian: libegl1 libgl1-mesa-dri). A bag needs the workspace's ROS: prefix ./run shell -c '...'.
@@ -73,13 +76,18 @@ def main() -> int:
         default=DEMO,
         help="demo (default), heldout, or the seed of a random room",
     )
-    parser.add_argument("-o", "--output", type=Path, help="the bag; default out/rooms/ROOM.mcap")
+    parser.add_argument(
+        "-o", "--output", type=Path, help="the bag or folder; default out/rooms/ROOM.mcap"
+    )
     parser.add_argument("--preview", type=Path, metavar="PNG", help="write a contact sheet, no bag")
     parser.add_argument(
         "--calibration", action="store_true", help="write the recording to calibrate cameras by"
     )
     parser.add_argument(
         "--rounds", type=count, metavar="N", help="write the recording to measure odometry by"
+    )
+    parser.add_argument(
+        "--masks", type=count, metavar="N", help="write pictures and masks of N random rooms"
     )
     parser.add_argument(
         "--list", action="store_true", help="print the colour-object pairs of the rooms"
@@ -94,6 +102,11 @@ def main() -> int:
         parser.error("MuJoCo is not installed; install it: pip install --group render")
     if arguments.preview:
         print(preview(room, arguments.preview))
+        return 0
+    if arguments.masks:
+        folder = arguments.output or Path("out/rooms/masks")
+        record_masks(folder, arguments.masks)
+        print(folder)
         return 0
     kind = "_calibration" if arguments.calibration else "_rounds" if arguments.rounds else ""
     output = arguments.output or Path("out/rooms") / f"{room.name}{kind}.mcap"
@@ -144,6 +157,18 @@ def record_calibration(room: Room, output: Path) -> None:
     from demo_room.rig import STOPS
 
     write_calibration_bag(output, shown(room, render_stops(room), STOPS))
+
+
+def record_masks(folder: Path, rooms: int) -> None:
+    """Write random rooms to train by, and the two rooms that none of them is to judge by."""
+    from demo_room.masks import render_masks, write_labels, write_split
+
+    splits = {"train": [random_room(seed) for seed in range(rooms)]}
+    splits |= {"val": [DEMO], "test": [HELDOUT]}
+    for split, frames in (("train", 8), ("val", 30), ("test", 30)):
+        for room in splits[split]:
+            write_split(folder, split, shown(room, render_masks(room, frames), frames))
+    write_labels(folder)
 
 
 def shown(room: Room, frames: Iterator[FrameT], total: int) -> Iterator[FrameT]:

@@ -12,7 +12,10 @@ from demo_room.parts import Built, Surface
 from demo_room.room import WALL_YAW, Furniture, Hanging, Item, Orbit, Room
 
 ITEMS = 18
+TRIES = 40  # for a free place
 GAP_M = 0.08
+DOOR_SIZE_M = (0.8, 2.0)
+DOOR_FROM_CORNER_M = 0.55
 WALL_STYLES = ("plaster", "wallpaper", "bricks")
 TINTS = ("yellow", "green", "blue", "orange", "purple", "pink", "gray")
 LOOKS = {
@@ -82,7 +85,8 @@ def _furnish(rng: np.random.Generator, size: tuple[float, float, float]) -> list
         str(kind)
         for kind in rng.permutation(["desk", str(rng.choice(["cupboard", "table", "shelf"]))])
     ]
-    small = [str(kind) for kind in rng.permutation(["lamp", "plant", "chair", "chair"])]
+    fourth = str(rng.choice(["chair", "side table"]))
+    small = [str(kind) for kind in rng.permutation(["lamp", "plant", "chair", fourth])]
     rows = {
         "north": [large[0], small[0], large[1], small[1]],
         "south": [large[2], small[2], large[3], small[3]],
@@ -126,9 +130,9 @@ def _furnish(rng: np.random.Generator, size: tuple[float, float, float]) -> list
 def _decorate(
     rng: np.random.Generator, size: tuple[float, float, float], pieces: list[Furniture]
 ) -> list[Hanging]:
-    """Make a window above a short wall's piece, pictures where no tall piece hides them."""
+    """Make a window and a door in short walls, pictures where no tall piece hides them."""
     hangings = []
-    window = str(rng.choice(["east", "west"]))
+    window, door = str(rng.choice(["east", "west"])), str(rng.choice(["east", "west"]))
     for wall, yaw in WALL_YAW.items():
         turn = np.radians(yaw)
         length = size[0] if wall in ("north", "south") else size[1]
@@ -142,6 +146,11 @@ def _decorate(
                 Hanging("window", wall, 0.0, 1.65, (1.1, 0.8), str(rng.choice(["day", "evening"])))
             )
             tall.append(0.0)
+        if wall == door:
+            aside = float(rng.choice([-1.0, 1.0])) * (length / 2 - DOOR_FROM_CORNER_M)
+            look = str(rng.choice(list(furniture.WOODS)))
+            hangings.append(Hanging("door", wall, aside, DOOR_SIZE_M[1] / 2, DOOR_SIZE_M, look))
+            tall.append(aside)
         for along in np.arange(-length / 2 + 0.55, length / 2 - 0.5, 0.8):
             if all(abs(along - other) > 0.85 for other in tall):
                 shape = (float(rng.uniform(0.4, 0.6)), float(rng.uniform(0.42, 0.6)))
@@ -155,7 +164,7 @@ def _decorate(
 
 
 def _strew(rng: np.random.Generator, pieces: list[Furniture]) -> list[Item]:
-    """Distinct colour-object pairs at places where they fit without touching each other."""
+    """Each kind of object where it fits, then some again in another colour; none touch."""
     surfaces: list[tuple[str, Surface]] = [
         (f"{piece.name}/{key}".rstrip("/"), surface)
         for piece in pieces
@@ -165,25 +174,26 @@ def _strew(rng: np.random.Generator, pieces: list[Furniture]) -> list[Item]:
     seats = [(p.name, _built("sofa").surfaces[""]) for p in pieces if p.kind == "sofa"]
     items: list[Item] = []
     taken: list[tuple[str, np.ndarray, float]] = []
-    for _ in range(40 * ITEMS):
-        kind, color = str(rng.choice(list(objects.BUILDERS))), str(rng.choice(list(COLORS)))
-        choices = seats if kind == "cushion" else surfaces
-        on, surface = choices[rng.integers(len(choices))]
+    kinds = [str(kind) for _ in range(2) for kind in rng.permutation(list(objects.BUILDERS))]
+    while kinds and len(items) < ITEMS:
+        kind = kinds.pop()
         radius = _object_radius(kind)
-        room_xy = np.array(surface.size_xy) / 2 - radius
-        if (room_xy < 0).any() or any(item.name == f"{color} {kind}" for item in items):
-            continue
-        xy = rng.uniform(-room_xy, room_xy)
-        if all(
-            other != on or np.linalg.norm(xy - at) > radius + reach for other, at, reach in taken
-        ):
-            yaw = (
-                float(rng.uniform(-25, 25))
-                if kind in ("laptop", "clock", "book")
-                else float(rng.uniform(0, 360))
-            )
+        choices = seats if kind == "cushion" else surfaces
+        for _ in range(TRIES):
+            color = str(rng.choice(list(COLORS)))
+            on, surface = choices[rng.integers(len(choices))]
+            room_xy = np.array(surface.size_xy) / 2 - radius
+            if (room_xy < 0).any() or any(item.name == f"{color} {kind}" for item in items):
+                continue
+            xy = rng.uniform(-room_xy, room_xy)
+            if any(
+                other == on and np.abs(xy - at).max() <= radius + reach
+                for other, at, reach in taken
+            ):
+                continue
+            turned = 25.0 if kind in ("laptop", "clock", "book") else 180.0
+            yaw = float(rng.uniform(-turned, turned))
             items.append(Item(color, kind, on, float(xy[0]), float(xy[1]), yaw))
             taken.append((on, xy, radius))
-        if len(items) == ITEMS:
             break
     return items

@@ -22,6 +22,7 @@ from vision_msgs.msg import (
 from demo_room.palette import CLASSES
 from demo_room.path import BASE_FROM_CAMERA
 from demo_room.render import CAMERA, START_NS, Detection, RenderedFrame
+from demo_room.sensor import JPEG
 from demo_room.world import PlacedObject
 from embodied_perception.bags import BagWriter
 from embodied_perception.stages.messages import (
@@ -32,7 +33,6 @@ from embodied_perception.stages.messages import (
 )
 
 CAMERA_FRAME = "camera_color_optical_frame"
-JPEG = (cv2.IMWRITE_JPEG_QUALITY, 62, cv2.IMWRITE_JPEG_OPTIMIZE, 1)
 #: Quantised depth and masks are plateaus: PNG's predictors only hide them from the compressor.
 PNG = (cv2.IMWRITE_PNG_COMPRESSION, 9, cv2.IMWRITE_PNG_FILTER, cv2.IMWRITE_PNG_FILTER_NONE)
 COMPRESSED_DEPTH_HEADER = bytes(12)

@@ -86,13 +86,16 @@ class Painter:
         self._exact = mujoco.Renderer(self._model, camera.height, camera.width)
         self._forward = mujoco.mj_forward
 
-    def picture(self, world_from_camera: Transform) -> np.ndarray:
-        """Draw the supersampled colours alone, RGB, from a camera in optical axes."""
+    def _look_from(self, world_from_camera: Transform) -> None:
         # MuJoCo's cameras look along -z with y up.
         rotation = world_from_camera.rotation @ np.diag([1.0, -1.0, -1.0])
         self._model.cam_pos[0] = world_from_camera.translation
         self._model.cam_quat[0] = np.roll(Rotation.from_matrix(rotation).as_quat(), 1)
         self._forward(self._model, self._data)
+
+    def picture(self, world_from_camera: Transform) -> np.ndarray:
+        """Draw the supersampled colours alone, RGB, from a camera in optical axes."""
+        self._look_from(world_from_camera)
         self._fine.update_scene(self._data, 0)
         return self._fine.render()
 
@@ -101,15 +104,20 @@ class Painter:
         fine = self.picture(world_from_camera)
         return cv2.resize(fine, self._size_wh, interpolation=cv2.INTER_AREA)
 
+    def part_index(self, world_from_camera: Transform) -> np.ndarray:
+        """Say which part each pixel shows (-1 none), from a camera in optical axes."""
+        self._look_from(world_from_camera)
+        self._exact.update_scene(self._data, 0)
+        self._exact.enable_segmentation_rendering()
+        return self._exact.render()[..., 0].copy()
+
     def view(self, world_from_camera: Transform) -> View:
         """Draw all that is known, from a camera in optical axes."""
         color = self.color(world_from_camera)
         self._exact.update_scene(self._data, 0)
         self._exact.enable_depth_rendering()
         depth_m = self._exact.render().copy()
-        self._exact.enable_segmentation_rendering()
-        part_index = self._exact.render()[..., 0].copy()
-        return View(color, depth_m, part_index)
+        return View(color, depth_m, self.part_index(world_from_camera))
 
     def close(self) -> None:
         """Free the graphics contexts."""
@@ -121,9 +129,7 @@ def render(room: Room, step: int = 1) -> Iterator[RenderedFrame]:
     """Draw every ``step``-th frame of the room's path."""
     world = build(room)
     painter = Painter(world.parts, room.size_xyz)
-    class_of_part = np.array(
-        [CLASSES.index(p.class_name) for p in world.parts] + [UNLABELLED], np.uint8
-    )
+    class_of_part = classes_of(world.parts)
     names = {placed.instance: placed.name for placed in world.objects}
     try:
         for index, pose in list(enumerate(world_from_base(room.orbit)))[::step]:
@@ -139,6 +145,11 @@ def render(room: Room, step: int = 1) -> Iterator[RenderedFrame]:
             )
     finally:
         painter.close()
+
+
+def classes_of(parts: list[Part]) -> np.ndarray:
+    """Class number of each part, uint8; the last, for index -1, is of what shows none."""
+    return np.array([CLASSES.index(p.class_name) for p in parts] + [UNLABELLED], np.uint8)
 
 
 def detections(

@@ -1,0 +1,58 @@
+"""A data set to train segmentation by: pictures and masks of class numbers, laid out as CamVid."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from demo_room.palette import CLASSES
+from demo_room.path import BASE_FROM_CAMERA, world_from_base
+from demo_room.render import Painter, classes_of
+from demo_room.room import Room
+from demo_room.sensor import JPEG, camera_picture
+from demo_room.world import build
+
+
+@dataclass(frozen=True, eq=False)
+class Masked:
+    """A picture (480, 640, 3) uint8 RGB, and the class of each pixel (480, 640) uint8."""
+
+    name: str
+    color_rgb: np.ndarray
+    labels: np.ndarray
+
+
+def render_masks(room: Room, frames: int) -> Iterator[Masked]:
+    """Draw ``frames`` pictures, evenly along the room's path, as its camera would take them."""
+    parts = build(room).parts
+    painter, class_of_part = Painter(parts, room.size_xyz), classes_of(parts)
+    try:
+        for index, world_from_robot in enumerate(world_from_base(room.orbit, frames)):
+            pose = world_from_robot @ BASE_FROM_CAMERA
+            rng = np.random.default_rng([room.seed, index])
+            color_rgb = camera_picture(rng, painter.color(pose))
+            labels = class_of_part[painter.part_index(pose)]
+            yield Masked(f"{room.name}_{index:03d}", color_rgb, labels)
+    finally:
+        painter.close()
+
+
+def write_split(folder: Path, split: str, pictures: Iterable[Masked]) -> None:
+    """Add pictures to ``SPLIT/NAME.jpg``, as the camera sends them, and ``SPLITannot/NAME.png``."""
+    images, masks = folder / split, folder / f"{split}annot"
+    images.mkdir(parents=True, exist_ok=True)
+    masks.mkdir(exist_ok=True)
+    for picture in pictures:
+        cv2.imwrite(str(images / f"{picture.name}.jpg"), picture.color_rgb[..., ::-1], JPEG)
+        cv2.imwrite(str(masks / f"{picture.name}.png"), picture.labels)
+
+
+def write_labels(folder: Path) -> None:
+    """Say what the numbers in the masks mean: a list of names."""
+    text = json.dumps(CLASSES, indent=1)
+    (folder / "labels.json").write_text(text + "\n", encoding="utf-8")
