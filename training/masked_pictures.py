@@ -1,0 +1,122 @@
+"""Pictures and masks to train by, in folders laid out as CamVid, and variations of them."""
+
+from __future__ import annotations
+
+import json
+import random
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+
+#: Those of CamVid, whose folder does not name them.
+CAMVID_LABELS = (
+    "sky", "building", "pole", "road", "pavement", "tree", "sign", "fence", "car", "pedestrian",
+    "bicyclist",
+)  # fmt: skip
+UNLABELLED = 255
+
+
+def read_labels(data: Path) -> tuple[str, ...]:
+    """Names of the classes by their numbers, from ``labels.json`` if the folder has one."""
+    path = data / "labels.json"
+    if not path.exists():
+        return CAMVID_LABELS
+    try:
+        names = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise SystemExit(f"{path}: no JSON ({error})") from error
+    if (
+        not isinstance(names, list)
+        or not all(isinstance(name, str) and name for name in names)
+        or not 1 <= len(set(names)) == len(names) <= UNLABELLED
+    ):
+        raise SystemExit(f"{path}: expected a list of 1 to {UNLABELLED} different names")
+    return tuple(names)
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """Images (H, W, 3) uint8 RGB and masks (H, W) uint8 of one split, in memory."""
+
+    images: list[np.ndarray]
+    masks: list[np.ndarray]
+
+    @classmethod
+    def read(cls, data: Path, split: str, classes: int, limit: int | None = None) -> Pictures:
+        """Read a split, or the first ``limit`` of it, in the order of names."""
+        masks = sorted((data / f"{split}annot").glob("*.png"))
+        if not masks:
+            raise SystemExit(f"{data / (split + 'annot')}: no PNG masks; give another --data")
+        found = Pictures([], [])
+        for path in masks[:limit]:
+            image = next(iter((data / split).glob(f"{path.stem}.*")), None)
+            pixels = None if image is None else cv2.imread(str(image), cv2.IMREAD_COLOR)
+            mask = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+            if pixels is None or mask is None or mask.shape != pixels.shape[:2]:
+                raise SystemExit(f"{path}: no image of that name and size in {data / split}")
+            found.images.append(cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB))
+            found.masks.append(np.where(mask < classes, mask, UNLABELLED).astype(np.uint8))
+        return found
+
+    def weights(self, classes: int) -> Tensor:
+        """What (C,) a pixel of each class counts: rare ones more.
+
+        Source: A. Paszke et al., ENet, 2016.
+        """
+        counts = np.bincount(np.concatenate([mask.ravel() for mask in self.masks]), minlength=256)
+        shares = counts[:classes] / counts[:classes].sum()
+        return torch.tensor(1.0 / np.log(1.1 + shares), dtype=torch.float32)
+
+
+def varied(
+    image: np.ndarray,
+    mask: np.ndarray,
+    size_hw: tuple[int, int],
+    chance: random.Random,
+    scales: tuple[float, float] = (0.75, 1.75),
+    focus: float = 0.0,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Another view of an image: scaled, mirrored, cut out, in another light.
+
+    With a probability of ``focus``, what is cut out shows a class that is drawn evenly from those
+    in the image, however small it is.
+    """
+    scale = chance.uniform(*scales)
+    width, height = (round(scale * side) for side in image.shape[1::-1])
+    image = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
+    mask = cv2.resize(mask, (width, height), interpolation=cv2.INTER_NEAREST)
+    below, right = (max(0, wanted - side) for wanted, side in zip(size_hw, mask.shape, strict=True))
+    image = cv2.copyMakeBorder(image, 0, below, 0, right, cv2.BORDER_REFLECT_101)
+    mask = cv2.copyMakeBorder(mask, 0, below, 0, right, cv2.BORDER_CONSTANT, value=UNLABELLED)
+    corner = _around_a_class(mask, size_hw, chance) if focus and chance.random() < focus else None
+    top, left = corner or (
+        chance.randint(0, mask.shape[0] - size_hw[0]),
+        chance.randint(0, mask.shape[1] - size_hw[1]),
+    )
+    cut = slice(top, top + size_hw[0]), slice(left, left + size_hw[1])
+    image, mask = image[cut], mask[cut]
+    if chance.random() < 0.5:
+        image, mask = image[:, ::-1], mask[:, ::-1]
+    light = np.array([chance.uniform(0.9, 1.1) for _ in range(3)]) * chance.uniform(0.7, 1.3)
+    lit = 255.0 * np.clip(image / 255.0 * light, 0, 1) ** chance.uniform(0.8, 1.25)
+    return lit.astype(np.uint8), np.ascontiguousarray(mask)
+
+
+def _around_a_class(
+    mask: np.ndarray, size_hw: tuple[int, int], chance: random.Random
+) -> tuple[int, int] | None:
+    """Top left of a cut that shows some pixel of a class; None where all is unlabelled."""
+    there = [number for number in np.unique(mask) if number != UNLABELLED]
+    if not there:
+        return None
+    places = np.flatnonzero(mask == chance.choice(there))
+    at = divmod(int(places[chance.randrange(len(places))]), mask.shape[1])
+    top, left = (
+        min(max(0, centre - chance.randrange(wanted)), side - wanted)
+        for centre, wanted, side in zip(at, size_hw, mask.shape, strict=True)
+    )
+    return top, left

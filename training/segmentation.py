@@ -1,0 +1,204 @@
+"""Train the compact U-Net on CamVid, or on any folder that is laid out like it.
+
+    ./run shell -c 'python training/segmentation.py --data ../shared/data/camvid'
+
+Images lie in SPLIT/, masks of the same names in SPLITannot/: class numbers, those without a name
+are unlabelled. The names are a list in labels.json, CamVid's where there is none. The run is
+seeded, and goes on where it was interrupted. Its folder holds the best weights by the validation
+split (model.safetensors), the last state, and the curves as a picture; --model writes the best
+weights as a folder to load, with a model card.
+
+Source of the schedule: L.-C. Chen et al., DeepLab, 2017 (poly).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import shlex
+import sys
+import time
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+import torch
+from masked_pictures import UNLABELLED, Pictures, read_labels, varied
+from model_folder import write_card, write_model
+from rich.console import Console
+from rich.progress import Progress
+from run_state import Run, plot, resume, save
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+from torch.nn.functional import cross_entropy
+
+from embodied_perception.evaluation.segmentation import Confusion
+from embodied_perception.segmentation.compact_unet import CompactUNet
+
+
+def as_batch(images: list[np.ndarray], device: torch.device) -> Tensor:
+    """(B, 3, H, W) from 0 to 1."""
+    stacked = torch.from_numpy(np.stack(images)).to(device)
+    return stacked.permute(0, 3, 1, 2).float().div(255.0)
+
+
+def train_epoch(
+    network: CompactUNet,
+    optimiser: torch.optim.Optimizer,
+    pictures: Pictures,
+    weights: Tensor,
+    arguments: argparse.Namespace,
+    run: Run,
+    progress: Progress,
+) -> float:
+    """Go through all images once; the order and variations depend on seed and epoch alone."""
+    network.train()
+    chance = random.Random(f"{arguments.seed} {run.epoch}")  # noqa: S311 - not for secrets
+    torch.manual_seed(arguments.seed + run.epoch)
+    order = list(range(len(pictures.images)))
+    chance.shuffle(order)
+    device = next(network.parameters()).device
+    batches = len(order) // arguments.batch
+    task = progress.add_task(f"epoch {run.epoch + 1}", total=batches)
+    total = 0.0
+    for number in range(batches):
+        done = (run.epoch + number / batches) / arguments.epochs
+        for group in optimiser.param_groups:
+            group["lr"] = arguments.rate * (1.0 - done) ** 0.9
+        chosen = order[number * arguments.batch :][: arguments.batch]
+        views = [
+            varied(
+                pictures.images[place],
+                pictures.masks[place],
+                arguments.crop,
+                chance,
+                arguments.scales,
+                arguments.focus,
+            )
+            for place in chosen
+        ]
+        images = as_batch([image for image, _ in views], device)
+        masks = torch.from_numpy(np.stack([mask for _, mask in views])).long().to(device)
+        loss = cross_entropy(network(images), masks, weights, ignore_index=UNLABELLED)
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        total += float(loss.detach())
+        progress.update(task, advance=1, description=f"epoch {run.epoch + 1}  loss {loss:.3f}")
+    progress.remove_task(task)
+    return total / max(1, batches)
+
+
+@torch.inference_mode()
+def evaluate(network: CompactUNet, pictures: Pictures, classes: int) -> Confusion:
+    """Count at the images' own size."""
+    network.eval()
+    device = next(network.parameters()).device
+    confusion = Confusion.none(classes)
+    for image, mask in zip(pictures.images, pictures.masks, strict=True):
+        said = network(as_batch([image], device))[0].argmax(0).cpu().numpy()
+        confusion += Confusion.of(mask, said, classes)
+    return confusion
+
+
+def export(arguments: argparse.Namespace, labels: tuple[str, ...], given: Iterable[str]) -> None:
+    """Write the best weights as a model's folder, judged on each split that is there to judge by.
+
+    The network runs at the size of the images that it was trained on.
+    """
+    network = CompactUNet(len(labels))
+    network.load_state_dict(load_file(arguments.output / "model.safetensors"))
+    splits = {
+        split: Pictures.read(arguments.data, split, len(labels), arguments.limit)
+        for split in ("val", "test")
+        if (arguments.data / f"{split}annot").is_dir()
+    }
+    height, width = splits["val"].masks[0].shape
+    write_model(arguments.model, network, labels, (height, width))
+    network.load_state_dict(load_file(arguments.model / "model.safetensors"))
+    confusions = {
+        split: evaluate(network, pictures, len(labels)) for split, pictures in splits.items()
+    }
+    about = arguments.about.read_text(encoding="utf-8")
+    command = shlex.join(["python", "training/segmentation.py", *given])
+    write_card(arguments.model, arguments.model.name, about, command, labels, confusions)
+
+
+def parse(given: list[str]) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(
+        description="Train the compact U-Net on CamVid, or on any folder laid out like it.",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    parser.add_argument("--data", type=Path, required=True, help="folder with train/, trainannot/")
+    parser.add_argument("-o", "--output", type=Path, default=Path("out/training/camvid"))
+    parser.add_argument("--epochs", type=int, default=200, help="through all training images")
+    parser.add_argument("--stop-after", type=int, help="epochs of this call; the rest is for later")
+    parser.add_argument("--batch", type=int, default=8, help="images at a time")
+    parser.add_argument("--crop", type=int, nargs=2, default=(360, 480), help="height and width")
+    parser.add_argument(
+        "--scales", type=float, nargs=2, default=(0.75, 1.75), help="of images before the crop"
+    )
+    parser.add_argument("--rate", type=float, default=2e-3, help="learning rate at the start")
+    parser.add_argument(
+        "--focus", type=float, default=0.0, help="share of crops around a class drawn evenly"
+    )
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--limit", type=int, help="images of each split; all by default")
+    parser.add_argument("--model", type=Path, help="folder for the trained model, when done")
+    parser.add_argument("--about", type=Path, help="Markdown for its card: the data, its licence")
+    arguments = parser.parse_args(given)
+    arguments.crop, arguments.scales = tuple(arguments.crop), tuple(arguments.scales)
+    if not 0 < arguments.scales[0] <= arguments.scales[1]:
+        parser.error("--scales: give the smallest, above 0, then the largest")
+    if not 0 <= arguments.focus <= 1:
+        parser.error("--focus: give a share from 0 to 1")
+    if bool(arguments.model) != bool(arguments.about):
+        parser.error("--model needs --about, the text of its card, and the other way round")
+    return arguments
+
+
+def main(given: list[str]) -> int:
+    """Train."""
+    arguments, console = parse(given), Console()
+    labels = read_labels(arguments.data)
+    classes = len(labels)
+    arguments.output.mkdir(parents=True, exist_ok=True)
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    train, val = (
+        Pictures.read(arguments.data, split, classes, arguments.limit) for split in ("train", "val")
+    )
+    torch.manual_seed(arguments.seed)
+    network = CompactUNet(classes).to(device)
+    optimiser = torch.optim.AdamW(network.parameters(), arguments.rate, weight_decay=1e-4)
+    run = resume(arguments.output, network, optimiser)
+    weights = train.weights(classes).to(device)
+    console.print(f"{len(train.images)} images, on {device}, from epoch {run.epoch + 1}")
+    end = min(arguments.epochs, run.epoch + (arguments.stop_after or arguments.epochs))
+    with Progress(console=console, transient=True) as progress:
+        while run.epoch < end:
+            start = time.monotonic()
+            loss = train_epoch(network, optimiser, train, weights, arguments, run, progress)
+            confusion = evaluate(network, val, classes)
+            run.epoch += 1
+            run.losses.append(loss)
+            run.mious.append(confusion.miou)
+            run.seconds += time.monotonic() - start
+            if confusion.miou > run.best_miou:
+                run.best_miou = confusion.miou
+                save_file(network.state_dict(), arguments.output / "model.safetensors")
+            save(arguments.output, network, optimiser, run)
+            plot(run, arguments.output / "curves.png")
+            console.print(
+                f"epoch {run.epoch}: loss {loss:.3f}, mIoU {confusion.miou:.3f}, "
+                f"best {run.best_miou:.3f}, {run.seconds / run.epoch:.0f} s an epoch"
+            )
+    if arguments.model:
+        export(arguments, labels, given)
+    print(json.dumps({"epoch": run.epoch, "best_miou": run.best_miou, "seconds": run.seconds}))
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))
