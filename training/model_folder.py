@@ -56,7 +56,8 @@ def write_card(
     Args:
         folder: the model's.
         title: its name.
-        about: the data and its licence, in Markdown.
+        about: the data and its licence, in Markdown; begins with the licence between two lines of
+            dashes, as Hugging Face's cards do.
         command: that trained it.
         labels: names of the classes.
         confusions: by the split's name.
@@ -70,8 +71,10 @@ def write_card(
         for number, label in enumerate(labels)
     ]
     rows += [f"| {name} | {' | '.join(map(_percent, values))} |" for name, values in figures]
+    _, head, about = about.split("---\n", 2)
     text = "\n".join(
         [
+            f"---\n{head}---\n",
             f"# {title}\n",
             "A compact U-Net that says what each pixel of an RGB image shows.\n",
             "## Data\n",

@@ -156,6 +156,8 @@ def parse(given: list[str]) -> argparse.Namespace:
         parser.error("--focus: give a share from 0 to 1")
     if bool(arguments.model) != bool(arguments.about):
         parser.error("--model needs --about, the text of its card, and the other way round")
+    if arguments.about and arguments.about.read_text(encoding="utf-8").count("---\n") < 2:
+        parser.error("--about: begin it with the licence: license: NAME between lines of ---")
     return arguments
 
 

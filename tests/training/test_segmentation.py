@@ -129,7 +129,7 @@ def test_numbers_without_a_name_are_unlabelled(data):
 
 def test_the_model_is_left_as_a_folder_with_a_card(data, tmp_path):
     about, folder = tmp_path / "about.md", tmp_path / "tiny"
-    about.write_text("Squares of one colour each. Public domain.\n")
+    about.write_text("---\nlicense: cc0-1.0\n---\nSquares of one colour each.\n")
     run = train(data, tmp_path / "run", "--epochs", "2", "--model", folder, "--about", about)
     config = json.loads((folder / "config.json").read_text())
     assert config["model_type"] == "compact_unet"
@@ -145,7 +145,8 @@ def test_the_model_is_left_as_a_folder_with_a_card(data, tmp_path):
     assert (folder / "model.safetensors").stat().st_size < 1_000_000
     card = (folder / "README.md").read_text()
     assert "# tiny\n" in card
-    assert "Public domain." in card
+    assert card.startswith("---\nlicense: cc0-1.0\n---\n")
+    assert "Squares of one colour each." in card
     assert f"python training/segmentation.py --data {data}" in card
     network = CompactUNet(11)
     network.load_state_dict(load_file(folder / "model.safetensors"))
@@ -187,7 +188,8 @@ def test_weights_in_half_the_bytes_say_the_same(tmp_path):
 def test_card_leaves_out_figures_of_classes_that_are_not_there(tmp_path):
     confusion = Confusion(np.array([[3, 1, 0], [0, 4, 0], [0, 0, 0]]))
     labels = ("floor", "wall", "mug")
-    write_card(tmp_path, "three", "Drawn.", "make it", labels, {"val": confusion})
+    about = "---\nlicense: mit\n---\nDrawn."
+    write_card(tmp_path, "three", about, "make it", labels, {"val": confusion})
     lines = (tmp_path / "README.md").read_text().splitlines()
     assert "| mean IoU | 77.5 % |" in lines
     assert "| pixel accuracy | 87.5 % |" in lines
