@@ -156,6 +156,8 @@ def parse(given: list[str]) -> argparse.Namespace:
         parser.error("--focus: give a share from 0 to 1")
     if bool(arguments.model) != bool(arguments.about):
         parser.error("--model needs --about, the text of its card, and the other way round")
+    if arguments.about and not arguments.about.is_file():
+        parser.error(f"--about: {arguments.about} is no file; write the text of the card")
     if arguments.about and arguments.about.read_text(encoding="utf-8").count("---\n") < 2:
         parser.error("--about: begin it with the licence: license: NAME between lines of ---")
     return arguments
@@ -196,7 +198,7 @@ def main(given: list[str]) -> int:
                 f"epoch {run.epoch}: loss {loss:.3f}, mIoU {confusion.miou:.3f}, "
                 f"best {run.best_miou:.3f}, {run.seconds / run.epoch:.0f} s an epoch"
             )
-    if arguments.model:
+    if arguments.model and run.epoch == arguments.epochs:
         export(arguments, labels, given)
     print(json.dumps({"epoch": run.epoch, "best_miou": run.best_miou, "seconds": run.seconds}))
     return 0

@@ -130,7 +130,10 @@ def test_numbers_without_a_name_are_unlabelled(data):
 def test_the_model_is_left_as_a_folder_with_a_card(data, tmp_path):
     about, folder = tmp_path / "about.md", tmp_path / "tiny"
     about.write_text("---\nlicense: cc0-1.0\n---\nSquares of one colour each.\n")
-    run = train(data, tmp_path / "run", "--epochs", "2", "--model", folder, "--about", about)
+    to_folder = ("--epochs", "2", "--model", folder, "--about", about)
+    train(data, tmp_path / "run", *to_folder, "--stop-after", "1")
+    assert not folder.exists()  # not before it is done
+    run = train(data, tmp_path / "run", *to_folder)
     config = json.loads((folder / "config.json").read_text())
     assert config["model_type"] == "compact_unet"
     assert config["id2label"] == {str(n): name for n, name in enumerate(CAMVID_LABELS)}
@@ -163,6 +166,7 @@ def test_the_model_is_left_as_a_folder_with_a_card(data, tmp_path):
         (("--scales", "0", "1"), "--scales: give the smallest"),
         (("--model", "there"), "--model needs --about"),
         (("--about", "demo.md"), "--model needs --about"),
+        (("--model", "there", "--about", "nowhere.md"), "--about: nowhere.md is no file"),
     ],
 )
 def test_arguments_that_make_no_sense(tmp_path, capsys, given, reason):
