@@ -62,14 +62,14 @@ class Pictures:
             found.masks.append(np.where(mask < classes, mask, UNLABELLED).astype(np.uint8))
         return found
 
-    def weights(self, classes: int) -> Tensor:
-        """What (C,) a pixel of each class counts: rare ones more.
+    def weights(self, classes: int, balance: float) -> Tensor:
+        """What (C,) a pixel of each class counts: rare ones the more, the nearer balance is to 1.
 
-        Source: A. Paszke et al., ENet, 2016.
+        Source: A. Paszke et al., ENet, 2016, where it is 1.02.
         """
         counts = np.bincount(np.concatenate([mask.ravel() for mask in self.masks]), minlength=256)
         shares = counts[:classes] / counts[:classes].sum()
-        return torch.tensor(1.0 / np.log(1.1 + shares), dtype=torch.float32)
+        return torch.tensor(1.0 / np.log(balance + shares), dtype=torch.float32)
 
 
 def varied(

@@ -144,6 +144,9 @@ def parse(given: list[str]) -> argparse.Namespace:
     parser.add_argument(
         "--focus", type=float, default=0.0, help="share of crops around a class drawn evenly"
     )
+    parser.add_argument(
+        "--balance", type=float, default=1.1, help="the nearer to 1, the more rare classes count"
+    )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--limit", type=int, help="images of each split; all by default")
     parser.add_argument("--model", type=Path, help="folder for the trained model, when done")
@@ -154,6 +157,8 @@ def parse(given: list[str]) -> argparse.Namespace:
         parser.error("--scales: give the smallest, above 0, then the largest")
     if not 0 <= arguments.focus <= 1:
         parser.error("--focus: give a share from 0 to 1")
+    if arguments.balance <= 1:
+        parser.error("--balance: give a number above 1")
     if bool(arguments.model) != bool(arguments.about):
         parser.error("--model needs --about, the text of its card, and the other way round")
     if arguments.about and not arguments.about.is_file():
@@ -177,7 +182,7 @@ def main(given: list[str]) -> int:
     network = CompactUNet(classes).to(device)
     optimiser = torch.optim.AdamW(network.parameters(), arguments.rate, weight_decay=1e-4)
     run = resume(arguments.output, network, optimiser)
-    weights = train.weights(classes).to(device)
+    weights = train.weights(classes, arguments.balance).to(device)
     console.print(f"{len(train.images)} images, on {device}, from epoch {run.epoch + 1}")
     end = min(arguments.epochs, run.epoch + (arguments.stop_after or arguments.epochs))
     with Progress(console=console, transient=True) as progress:

@@ -164,6 +164,7 @@ def test_the_model_is_left_as_a_folder_with_a_card(data, tmp_path):
         (("--focus", "1.5"), "--focus: give a share from 0 to 1"),
         (("--scales", "2", "1"), "--scales: give the smallest, above 0, then the largest"),
         (("--scales", "0", "1"), "--scales: give the smallest"),
+        (("--balance", "1"), "--balance: give a number above 1"),
         (("--model", "there"), "--model needs --about"),
         (("--about", "demo.md"), "--model needs --about"),
         (("--model", "there", "--about", "nowhere.md"), "--about: nowhere.md is no file"),
