@@ -42,7 +42,8 @@ def names():
     }
 
 
-def _processor(transformers, name):
+def processor_class(transformers, name):
+    """transformers' own image processor, of those that do without torchvision."""
     return getattr(transformers, f"{name}ImageProcessorPil", None) or getattr(
         transformers, f"{name}ImageProcessor"
     )
@@ -59,7 +60,7 @@ def _segformer(transformers):
     return (
         config,
         transformers.SegformerForSemanticSegmentation,
-        _processor(transformers, "Segformer"),
+        processor_class(transformers, "Segformer"),
         {"size": {"height": 64, "width": 96}},
     )
 
@@ -69,7 +70,7 @@ def _mobilenet(transformers):
     return (
         config,
         transformers.MobileNetV2ForSemanticSegmentation,
-        _processor(transformers, "MobileNetV2"),
+        processor_class(transformers, "MobileNetV2"),
         {"size": {"shortest_edge": 80}, "crop_size": {"height": 72, "width": 72}},
     )
 
@@ -86,7 +87,7 @@ def _mobilevit(transformers):
     return (
         config,
         transformers.MobileViTForSemanticSegmentation,
-        _processor(transformers, "MobileViT"),
+        processor_class(transformers, "MobileViT"),
         {"size": {"shortest_edge": 72}, "crop_size": {"height": 64, "width": 64}},
     )
 
@@ -107,7 +108,7 @@ def _upernet(transformers):
     return (
         config,
         transformers.UperNetForSemanticSegmentation,
-        _processor(transformers, "Segformer"),
+        processor_class(transformers, "Segformer"),
         {"size": {"height": 64, "width": 64}},
     )
 
@@ -137,7 +138,7 @@ def _mask2former(transformers):
     return (
         config,
         transformers.Mask2FormerForUniversalSegmentation,
-        _processor(transformers, "Mask2Former"),
+        processor_class(transformers, "Mask2Former"),
         {"size": {"shortest_edge": 70, "longest_edge": 110}},
     )
 
@@ -207,7 +208,7 @@ def make_resnet():
         with torch.no_grad():
             network.classifier[-1].weight.mul_(20.0)
         network.save_pretrained(folder)
-        processor = _processor(transformers, "ConvNext")(size={"shortest_edge": size})
+        processor = processor_class(transformers, "ConvNext")(size={"shortest_edge": size})
         processor.save_pretrained(folder)
         return processor, network
 

@@ -116,7 +116,8 @@ class _Reader:
         crop = self._sides("crop_size") if self._flag("do_center_crop") else None
         if self._kind == "ConvNext" and self._flag("do_resize"):
             edges, crop = self._convnext()
-        normalises = self._flag("do_normalize")
+        # MobileViT's own processor never does, whatever the file says.
+        normalises = self._flag("do_normalize") and self._kind != "MobileViT"
         pads = self._flag("do_pad") if "do_pad" in self._values else False
         pad = self._sides("pad_size") if pads and self._values["pad_size"] else None
         return Preprocessing(
