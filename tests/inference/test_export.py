@@ -97,7 +97,7 @@ def test_what_cannot_be_exported(tmp_path, make_compact):
     with pytest.raises(InferenceError, match="is ONNX already; give a checkpoint"):
         export(Segmenter.load(str(folder), CPU).model, tmp_path / "again")
     half = Segmenter.load(str(source), Runtime("cpu", "bf16")).model
-    with pytest.raises(InferenceError, match="runs in torch.bfloat16; load it in fp32"):
+    with pytest.raises(InferenceError, match=r"runs in torch.bfloat16; load it in fp32"):
         export(half, folder)
     (tmp_path / "file").touch()
     with pytest.raises(InferenceError, match="file cannot be written"):
@@ -120,6 +120,6 @@ def test_a_network_that_says_something_else_is_not_written(tmp_path, make_compac
             return scores if int(images.shape[-1]) < 300 else -scores
 
     model.backend.network = Odd()
-    with pytest.raises(InferenceError, match="says something else in ONNX.*nothing was written"):
+    with pytest.raises(InferenceError, match=r"says something else in ONNX.*nothing was written"):
         export(model, tmp_path / "onnx")
     assert not (tmp_path / "onnx").exists()

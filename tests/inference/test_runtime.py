@@ -48,11 +48,11 @@ def test_two_notes_are_one_line():
 
 @pytest.mark.parametrize("device", ["gpu", "", "cuda:x", "cpu:-3"])
 def test_a_device_that_nobody_knows(device):
-    with pytest.raises(InferenceError, match="device: got .*expected auto, cpu, cuda"):
+    with pytest.raises(InferenceError, match=r"device: got .*expected auto, cpu, cuda"):
         Runtime(device).place()
 
 
 @pytest.mark.parametrize("precision", ["int8", "", "FP16", "float16"])
 def test_a_precision_that_nobody_knows(precision):
-    with pytest.raises(InferenceError, match="precision: got .*expected auto, fp32, fp16, bf16"):
+    with pytest.raises(InferenceError, match=r"precision: got .*expected auto, fp32, fp16, bf16"):
         Runtime("cpu", precision).place()
