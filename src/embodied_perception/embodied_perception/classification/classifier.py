@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from embodied_perception.classification.architectures import ARCHITECTURES, load_network
 from embodied_perception.classification.evidence import (
@@ -66,6 +66,22 @@ class Classifier:
         """What runs, and where, for people."""
         return self.model.description
 
+    @property
+    def network(self) -> nn.Module:
+        """The network, to look into: images (B, 3, h, w) to logits (B, C).
+
+        Raises:
+            InferenceError: it runs elsewhere than in PyTorch.
+
+        """
+        engine = self.model.backend
+        if not isinstance(engine, Engine):
+            raise InferenceError(
+                f"{self.model.source} runs in ONNX, which keeps its values to itself; give the "
+                "checkpoint that it was exported from"
+            )
+        return engine.network
+
     def classify(self, images: Sequence[np.ndarray]) -> np.ndarray:
         """Probabilities (N, C) float32 of the classes.
 
@@ -97,16 +113,11 @@ class Classifier:
             InferenceError: the network has no such evidence, or it runs elsewhere than in PyTorch.
 
         """
-        engine, architecture = self.model.backend, ARCHITECTURES[self.model.model_type]
-        if not isinstance(engine, Engine):
-            raise InferenceError(
-                f"{self.model.source} runs in ONNX, which keeps its values to itself; give the "
-                "checkpoint that it was exported from"
-            )
+        network, architecture = self.network, ARCHITECTURES[self.model.model_type]
         if method == "auto":
             method = "attention_rollout" if architecture.last_features is None else "grad_cam"
         images, placement = self.model.prepare([image])
-        heat = self._heat(engine.network, images, label, method)
+        heat = self._heat(network, images, label, method)
         heat = placement.to_image(heat[:, None].float())[0, 0].clamp_min(0)
         heat = torch.where(placement.seen(heat.device), heat, 0)
         strongest = heat.max()
@@ -118,7 +129,7 @@ class Classifier:
         if method == "grad_cam" and architecture.last_features is not None:
             return grad_cam(network, architecture.last_features(network), images, label)
         if method == "cam" and architecture.linear is not None:
-            weights = architecture.linear(network).weight
+            weights = architecture.linear(network).weight.detach()
             return class_activation_map(self._features(network, images), weights, label)
         if method == "attention_rollout" and architecture.last_features is None:
             heeded = attention_rollout(network.attentions(images))

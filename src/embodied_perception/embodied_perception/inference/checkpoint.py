@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -167,11 +167,7 @@ class Checkpoint:
                     f"{path} has no {name}; give the weights that belong to {CONFIG}"
                 )
             if tensors[name].shape != values.shape:
-                raise InferenceError(
-                    f"{path}: {name}: got shape {tuple(tensors[name].shape)}, expected "
-                    f"{tuple(values.shape)}; model_type and id2label of {CONFIG} must be those of "
-                    "the weights"
-                )
+                raise _misfit(path, name, tensors[name].shape, values.shape)
         unknown = sorted(tensors.keys() - wanted.keys())
         if unknown:
             raise InferenceError(
@@ -200,6 +196,7 @@ class Checkpoint:
                     local_files_only=True,
                     use_safetensors=True,
                     dtype=torch.float32,
+                    ignore_mismatched_sizes=True,  # else its error does not tell which they are
                     output_loading_info=True,
                 )
             except Exception as error:  # of many kinds, from release to release
@@ -214,6 +211,8 @@ class Checkpoint:
                 f"{self.folder / WEIGHTS} lacks {len(missing)} tensors of {self.model_type}, such "
                 f"as {missing[0]}; copy the checkpoint again, or give the folder that belongs to it"
             )
+        for name, got, expected in sorted(report["mismatched_keys"]):
+            raise _misfit(self.folder / WEIGHTS, name, got, expected)
         for name, weights in network.named_parameters():
             if not torch.isfinite(weights).all():
                 raise _not_finite(self.folder / WEIGHTS, name)
@@ -252,6 +251,13 @@ def _asks_for_code(part: object) -> bool:
         asks = "auto_map" in part or bool(part.get("trust_remote_code"))
         return asks or any(map(_asks_for_code, part.values()))
     return isinstance(part, list) and any(map(_asks_for_code, part))
+
+
+def _misfit(path: Path, name: str, got: Sequence[int], expected: Sequence[int]) -> InferenceError:
+    return InferenceError(
+        f"{path}: {name}: got shape {tuple(got)}, expected {tuple(expected)}; model_type and "
+        f"id2label of {CONFIG} must be those of the weights"
+    )
 
 
 def _not_finite(path: Path, name: str) -> InferenceError:
