@@ -1,4 +1,4 @@
-"""Where a training is: kept in a folder, so that it can go on, and drawn."""
+"""Where a training is: kept in its folder, so that it can go on, and drawn."""
 
 from __future__ import annotations
 
@@ -11,51 +11,63 @@ from matplotlib.figure import Figure
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+_RUN, _LAST = "run.json", "last.safetensors"
+
 
 @dataclass
 class Run:
-    """Where a training is."""
+    """Where a training is.
+
+    Attributes:
+        epoch: how many are done.
+        best: the highest score so far.
+        losses: of each epoch, on the training data.
+        scores: of each epoch, on the validation data.
+        seconds: that all of it took.
+
+    """
 
     epoch: int = 0
-    best_miou: float = 0.0
+    best: float = 0.0
     losses: list[float] = field(default_factory=list)
-    mious: list[float] = field(default_factory=list)
+    scores: list[float] = field(default_factory=list)
     seconds: float = 0.0
 
 
 def save(folder: Path, network: nn.Module, optimiser: torch.optim.Optimizer, run: Run) -> None:
-    """Write the last state; safetensors and JSON alone."""
+    """Write the state after an epoch; safetensors and JSON alone."""
     tensors = {f"network.{name}": value for name, value in network.state_dict().items()}
     for slot, state in optimiser.state_dict()["state"].items():
         tensors |= {f"optimiser.{slot}.{name}": value for name, value in state.items()}
-    part = folder / "last.safetensors.part"
+    part = folder / (_LAST + ".part")
     save_file({name: value.contiguous() for name, value in tensors.items()}, part)
-    part.replace(folder / "last.safetensors")
-    (folder / "run.json").write_text(json.dumps(asdict(run)), encoding="utf-8")
+    part.replace(folder / _LAST)
+    (folder / _RUN).write_text(json.dumps(asdict(run)), encoding="utf-8")
 
 
 def resume(folder: Path, network: nn.Module, optimiser: torch.optim.Optimizer) -> Run:
-    """Go on from the last state, if there is one."""
-    if not (folder / "run.json").exists():
+    """Put network and optimiser back to the last state, if there is one."""
+    if not (folder / _RUN).exists():
         return Run()
-    tensors = load_file(folder / "last.safetensors")
-    mine = {name[8:]: value for name, value in tensors.items() if name.startswith("network.")}
-    network.load_state_dict(mine)
-    states: dict[int, dict[str, Tensor]] = {}
-    for name, value in tensors.items():
-        kind, slot, *rest = name.split(".")
-        if kind == "optimiser":
-            states.setdefault(int(slot), {})[".".join(rest)] = value
-    optimiser.load_state_dict(optimiser.state_dict() | {"state": states})
-    return Run(**json.loads((folder / "run.json").read_text(encoding="utf-8")))
+    weights: dict[str, Tensor] = {}
+    moments: dict[int, dict[str, Tensor]] = {}
+    for name, value in load_file(folder / _LAST).items():
+        kind, rest = name.split(".", 1)
+        if kind == "network":
+            weights[rest] = value
+        else:
+            slot, moment = rest.split(".", 1)
+            moments.setdefault(int(slot), {})[moment] = value
+    network.load_state_dict(weights)
+    optimiser.load_state_dict(optimiser.state_dict() | {"state": moments})
+    return Run(**json.loads((folder / _RUN).read_text(encoding="utf-8")))
 
 
-def plot(run: Run, path: Path) -> None:
-    """Loss and mIoU by epoch."""
+def plot(run: Run, path: Path, score: str) -> None:
+    """Write a picture: the loss by epoch, and the score, which is called ``score``."""
     figure = Figure(figsize=(9, 3.2), layout="constrained")
-    for axes, values, label in zip(
-        figure.subplots(1, 2), (run.losses, run.mious), ("loss", "mIoU on val"), strict=True
-    ):
+    curves = ((run.losses, "loss"), (run.scores, score))
+    for axes, (values, label) in zip(figure.subplots(1, 2), curves, strict=True):
         axes.plot(range(1, len(values) + 1), values, color="#4878a8")
         axes.set_xlabel("epoch")
         axes.set_title(label)

@@ -192,20 +192,20 @@ def main(given: list[str]) -> int:
             confusion = evaluate(network, val, classes)
             run.epoch += 1
             run.losses.append(loss)
-            run.mious.append(confusion.miou)
+            run.scores.append(confusion.miou)
             run.seconds += time.monotonic() - start
-            if confusion.miou > run.best_miou:
-                run.best_miou = confusion.miou
+            if confusion.miou > run.best:
+                run.best = confusion.miou
                 save_file(network.state_dict(), arguments.output / "model.safetensors")
             save(arguments.output, network, optimiser, run)
-            plot(run, arguments.output / "curves.png")
+            plot(run, arguments.output / "curves.png", "mIoU on val")
             console.print(
                 f"epoch {run.epoch}: loss {loss:.3f}, mIoU {confusion.miou:.3f}, "
-                f"best {run.best_miou:.3f}, {run.seconds / run.epoch:.0f} s an epoch"
+                f"best {run.best:.3f}, {run.seconds / run.epoch:.0f} s an epoch"
             )
     if arguments.model and run.epoch == arguments.epochs:
         export(arguments, labels, given)
-    print(json.dumps({"epoch": run.epoch, "best_miou": run.best_miou, "seconds": run.seconds}))
+    print(json.dumps({"epoch": run.epoch, "best_miou": run.best, "seconds": run.seconds}))
     return 0
 
 
