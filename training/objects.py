@@ -35,7 +35,7 @@ sys.path.append(str(Path(__file__).parents[1] / "tools"))
 from demo_room.palette import OBJECT_CLASSES as LABELS
 from embodied_perception.classification.classifier import Classifier
 
-SIDE_PX = 64
+SIDE_PX = 80
 _WARM_UP = 0.1  # of all steps
 _SMOOTHING = 0.1
 _CARD = """\
@@ -67,6 +67,10 @@ or more and that the picture's rim does not cut.
 | | val | test |
 | --- | --- | --- |
 {rows}
+
+On objects of the demo's recording, in crops of 2.5 times the object's side, the share of Grad-CAM's
+mass that lies on the object is more than three times that of a uniform map:
+tests/classification/test_grad_cam_share.py.
 
 It knows no other things and no real ones: for a photo of your kitchen take a larger model.
 """
@@ -212,7 +216,7 @@ def parse(given: Sequence[str]) -> argparse.Namespace:
         "--data", type=Path, default=Path("out/rooms/masks"), help="of tools/demo_room --masks"
     )
     parser.add_argument("-o", "--output", type=Path, default=Path("out/training/objects"))
-    parser.add_argument("--epochs", type=int, default=40, help="of one crop of each object")
+    parser.add_argument("--epochs", type=int, default=80, help="of one crop of each object")
     parser.add_argument("--stop-after", type=int, help="epochs of this call; the rest is for later")
     parser.add_argument("--batch", type=int, default=64, help="crops at a time")
     parser.add_argument("--rate", type=float, default=4e-3, help="highest learning rate")

@@ -133,24 +133,27 @@ def colour_blind(tmp_path, make_classification):
 
 
 def red_and_green():
-    """A black image, a red square in it on the upper left, a green one on the lower right."""
+    """Black, with a red square on the upper left and a green one on the lower right.
+
+    Their middles are where features look: in the input 8 pixels apart, which are 20 in the image.
+    """
     image = np.zeros((160, 240, 3), np.uint8)
-    image[40:70, 60:90, 0] = image[90:120, 140:170, 1] = 255
+    image[41:61, 61:81, 0] = image[101:121, 141:161, 1] = 255
     return image
 
 
 @pytest.mark.parametrize("method", ["auto", "grad_cam", "cam"])
 def test_evidence_lies_where_the_colour_is(colour_blind, method):
     red, green = (colour_blind.evidence(red_and_green(), label, method) for label in (0, 1))
-    for heat, centre_yx in ((red, (55, 75)), (green, (105, 155))):
+    for heat, centre_yx in ((red, (51, 71)), (green, (111, 151))):
         assert heat.shape == (160, 240)
         assert heat.dtype == np.float32
         assert heat.max() == pytest.approx(1)
         assert heat.min() == 0
         rows, columns = np.indices(heat.shape)
         middle = (heat * rows).sum() / heat.sum(), (heat * columns).sum() / heat.sum()
-        np.testing.assert_allclose(middle, centre_yx, atol=20)  # features are 20 pixels apart
-    assert red[105, 155] == green[55, 75] == 0
+        np.testing.assert_allclose(middle, centre_yx, atol=3)  # features are 20 pixels apart
+    assert red[111, 151] == green[51, 71] == 0
 
 
 def test_what_the_network_does_not_see_is_no_evidence(colour_blind):

@@ -6,6 +6,7 @@ torch = pytest.importorskip("torch", reason="needs the group: pip install --grou
 
 from embodied_perception.classification.evidence import (  # noqa: E402
     class_activation_map,
+    from_first_pixels,
     grad_cam,
 )
 
@@ -65,6 +66,21 @@ def test_what_speaks_for_a_class_is_where_it_is_and_nowhere_else():
     assert (red[:, 4:] == 0).all()
     assert (green[:, :4] == 0).all()
     assert (green[:, 4:] > 0).all()
+
+
+@pytest.mark.parametrize("size", [(64, 96), (61, 90)])
+def test_heat_is_spread_from_the_first_pixel_of_each_stride(size):
+    """A line stays a line, at the pixels where its values were taken."""
+    values = torch.arange(8)[:, None] + 10.0 * torch.arange(12)
+    heat = from_first_pixels(values[None], size)
+    assert heat.shape == (1, *size)
+    torch.testing.assert_close(heat[0, ::8, ::8], values, atol=1e-4, rtol=0)
+    steps = heat[0, :57, :81].diff(dim=0)
+    torch.testing.assert_close(steps, torch.full((56, 81), 1 / 8), atol=1e-4, rtol=0)
+
+
+def test_a_single_place_fills_everything():
+    assert (from_first_pixels(torch.full((1, 1, 1), 3.0), (5, 7)) == 3).all()
 
 
 def test_neither_gradients_nor_hooks_are_left_behind(network, images):

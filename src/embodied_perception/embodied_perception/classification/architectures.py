@@ -22,11 +22,14 @@ class ClassificationArchitecture(Architecture):
     Attributes:
         last_features: takes the module whose output (B, C, h, w) is the last that knows places;
             None where attention takes their part.
+        at_first_pixel: whether a feature looks at the first pixel of its stride and as far to both
+            sides, as with odd kernels that are padded around; else at the middle of its stride.
         linear: takes the layer that scores the averaged features, where there is one alone.
 
     """
 
     last_features: Callable[[Any], nn.Module] | None = None
+    at_first_pixel: bool = False
     linear: Callable[[Any], nn.Linear] | None = None
 
 
@@ -36,6 +39,7 @@ ARCHITECTURES = {
     "resnet": ClassificationArchitecture(
         "ResNetForImageClassification",
         last_features=lambda network: network.network.resnet.encoder.stages[-1],
+        at_first_pixel=True,
         linear=lambda network: network.network.classifier[-1],
     ),
     _VIT: ClassificationArchitecture("ViTForImageClassification", any_size=False),

@@ -13,6 +13,7 @@ from embodied_perception.classification.architectures import ARCHITECTURES, load
 from embodied_perception.classification.evidence import (
     attention_rollout,
     class_activation_map,
+    from_first_pixels,
     grad_cam,
     kept_features,
 )
@@ -118,6 +119,8 @@ class Classifier:
             method = "attention_rollout" if architecture.last_features is None else "grad_cam"
         images, placement = self.model.prepare([image])
         heat = self._heat(network, images, label, method)
+        if architecture.at_first_pixel:
+            heat = from_first_pixels(heat, images.shape[-2:])
         heat = placement.to_image(heat[:, None].float())[0, 0].clamp_min(0)
         heat = torch.where(placement.seen(heat.device), heat, 0)
         strongest = heat.max()

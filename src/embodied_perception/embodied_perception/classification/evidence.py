@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from math import log2
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import grid_sample
 
 
 def class_activation_map(features: Tensor, weights: Tensor, label: int) -> Tensor:
@@ -47,6 +49,33 @@ def grad_cam(network: nn.Module, layer: nn.Module, images: Tensor, label: int) -
         (gradient,) = torch.autograd.grad(scores[:, label].sum(), kept[-1])
     importance = gradient.mean((2, 3))
     return torch.einsum("bchw,bc->bhw", kept[-1].detach(), importance).relu()
+
+
+def from_first_pixels(heat: Tensor, input_hw: Sequence[int]) -> Tensor:
+    """Spread heat whose places look at the first pixels of their strides over a network's input.
+
+    Taken for the middles of their strides, they would lie half a stride too far right and below.
+
+    Args:
+        heat: (B, h, w).
+        input_hw: height and width of the input, which was halved some times.
+
+    Returns:
+        (B, H, W).
+
+    """
+    rows, columns = (
+        torch.arange(size, device=heat.device) / 2 ** round(log2(size / places))
+        for size, places in zip(input_hw, heat.shape[1:], strict=True)
+    )
+    # grid_sample counts from -1, the first place, to 1, the last one.
+    y, x = (
+        2 * at / max(1, places - 1) - 1
+        for at, places in zip((rows, columns), heat.shape[1:], strict=True)
+    )
+    grid = torch.stack(torch.broadcast_tensors(x[None, :], y[:, None]), -1).to(heat.dtype)
+    grid = grid.expand(len(heat), -1, -1, -1)
+    return grid_sample(heat[:, None], grid, "bilinear", "border", align_corners=True)[:, 0]
 
 
 @contextmanager
