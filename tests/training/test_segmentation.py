@@ -47,7 +47,7 @@ def test_loss_falls_and_the_run_leaves_weights_and_curves(data, tmp_path):
     run = train(data, tmp_path, "--epochs", "12")
     assert run["epoch"] == 12
     assert run["losses"][-1] < 0.8 * run["losses"][0]
-    assert run["best_miou"] == max(run["mious"]) > 0.2
+    assert run["best"] == max(run["scores"]) > 0.2
     assert cv2.imread(str(tmp_path / "curves.png")) is not None
     weights = (tmp_path / "model.safetensors").read_bytes()
     assert weights[8:9] == b"{"  # the head of safetensors
@@ -59,7 +59,7 @@ def test_an_interrupted_run_goes_on_as_if_it_had_not_been(data, tmp_path):
     assert part["epoch"] == 2
     parts = train(data, tmp_path / "parts", "--epochs", "4")
     assert parts["losses"] == whole["losses"]
-    assert parts["mious"] == whole["mious"]
+    assert parts["scores"] == whole["scores"]
     one, two = ((tmp_path / each / "last.safetensors").read_bytes() for each in ("whole", "parts"))
     assert one == two
 
@@ -155,7 +155,7 @@ def test_the_model_is_left_as_a_folder_with_a_card(data, tmp_path):
     network.load_state_dict(load_file(folder / "model.safetensors"))
     confusion = segmentation.evaluate(network, Pictures.read(data, "val", 11), 11)
     assert f"| mean IoU | {100 * confusion.miou:.1f} % |" in card
-    assert confusion.miou == pytest.approx(run["best_miou"], abs=0.02)
+    assert confusion.miou == pytest.approx(run["best"], abs=0.02)
 
 
 @pytest.mark.parametrize(

@@ -31,6 +31,7 @@ COMMANDS = {
     "features": "embodied_perception.cli.features",
     "train": "embodied_perception.cli.train",
     "models": "embodied_perception.cli.models",
+    "explain": "embodied_perception.cli.explain",
 }
 
 _EPILOG = """\
@@ -42,6 +43,7 @@ Examples:
   perception tf tree robot_bag/
   perception train words photos/ -o classifier
   perception models check builtin:camvid --image street.png
+  perception explain photos/ --model builtin:objects -o report
   perception COMMAND --help
 """
 
@@ -76,7 +78,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parser(chosen: str | None, module: ModuleType | None) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="perception",
-        description="A ROS 2 perception stack: images in, poses out, from cameras that are known.",
+        description="A ROS 2 perception stack: images in; poses, labels and masks out.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

@@ -78,18 +78,6 @@ class Engine:
         except RuntimeError as error:
             raise self._failure(error, batch) from error
 
-    def warm_up(self, shape: tuple[int, ...]) -> None:
-        """Run it on nothing, so that the first image is as fast as the others.
-
-        Args:
-            shape: (B, 3, h, w).
-
-        Raises:
-            InferenceError: see :meth:`__call__`.
-
-        """
-        self(torch.zeros(shape))
-
     def _moved(self, network: nn.Module) -> nn.Module:
         try:
             return network.to(
