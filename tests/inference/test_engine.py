@@ -94,12 +94,6 @@ def test_it_is_run_in_its_precision_and_without_gradients():
     assert not result.requires_grad
 
 
-def test_warming_up_runs_the_shape():
-    network = Limited(10_000)
-    Engine(network, PLACE, "net").warm_up((2, 3, 16, 24))
-    assert network.seen == [(2, 3, 16, 24)]
-
-
 def test_folding_changes_nothing_but_the_number_of_layers():
     torch.manual_seed(0)
     network = torch.nn.Sequential(

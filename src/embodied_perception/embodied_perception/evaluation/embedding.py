@@ -34,8 +34,8 @@ def tsne(features: np.ndarray, seed: int = 0) -> np.ndarray:
     if not np.isfinite(features).all():
         raise EvaluationError("features: got a number that is not finite")
     try:
-        from sklearn.decomposition import PCA  # type: ignore[import-untyped]
-        from sklearn.manifold import TSNE  # type: ignore[import-untyped]
+        from sklearn.decomposition import PCA
+        from sklearn.manifold import TSNE
     except ImportError as error:
         raise EvaluationError(
             f"t-SNE needs scikit-learn ({error}): pip install scikit-learn"

@@ -73,6 +73,7 @@ class Model:
             network, any_size = load_network(checkpoint), architectures[kind].any_size
             backend = Engine(network, runtime.place(), source, any_size)
         model = cls(source, kind, labels, preprocessing, backend)
+        # The device chooses and loads its kernels now, not when the first image comes.
         scores, _ = model.run([np.zeros((*_TRIAL_HW, 3), np.uint8)])
         if scores.shape[1] != len(labels):
             raise InferenceError(
