@@ -68,8 +68,8 @@ or more and that the picture's rim does not cut.
 | --- | --- | --- |
 {rows}
 
-On objects of the demo's recording, in crops of 2.5 times the object's side, the share of Grad-CAM's
-mass that lies on the object is more than three times that of a uniform map:
+On objects of the demo's recording, anywhere in crops of 2.5 times the object's side, the share of
+Grad-CAM's mass that lies on the object is more than three times that of a uniform map:
 tests/classification/test_grad_cam_share.py.
 
 It knows no other things and no real ones: for a photo of your kitchen take a larger model.

@@ -79,7 +79,9 @@ def plot_evidence(evidence: Sequence[Evidence], path: Path) -> None:
     columns = min(_EVIDENCE_COLUMNS, len(evidence))
     rows = -(-len(evidence) // columns)
     lines = max(len(each.words) for each in evidence)
-    figure = _figure(2 * columns * _CELL_INCHES, rows * (_CELL_INCHES + 0.22 * lines))
+    tallest = max(each.image_rgb.shape[0] / each.image_rgb.shape[1] for each in evidence)
+    height = _CELL_INCHES * min(tallest, 2.0) + 0.22 * lines
+    figure = _figure(2 * columns * _CELL_INCHES, rows * height)
     grid = figure.subplots(rows, 2 * columns, squeeze=False).reshape(-1, 2)
     for pair in grid.flat:
         pair.axis("off")
@@ -109,7 +111,9 @@ def plot_responses(
     grid[0, 0].imshow(image_rgb)
     for row, (name, maps) in zip(grid, layers, strict=True):
         channels, height, width = maps.shape
-        row[1].set_title(f"{name}: {channels} channels of {width}x{height}", loc="left", fontsize=9)
+        row[1].set_title(
+            f"{name}: {channels} channels of {width}x{height}", loc="left", fontsize=9
+        ).set_in_layout(False)
         spread = maps.reshape(channels, -1).std(axis=1)
         for axes, channel in zip(row[1:], np.argsort(-spread, kind="stable"), strict=False):
             axes.imshow(maps[channel], cmap="viridis")
