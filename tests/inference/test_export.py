@@ -1,5 +1,7 @@
 """Every kind of network says the same in ONNX."""
 
+import sys
+
 import numpy as np
 import pytest
 
@@ -102,6 +104,14 @@ def test_what_cannot_be_exported(tmp_path, make_compact):
     (tmp_path / "file").touch()
     with pytest.raises(InferenceError, match="file cannot be written"):
         export(model, tmp_path / "file")
+
+
+def test_onnx_that_is_not_installed(tmp_path, make_compact, monkeypatch):
+    make_compact(tmp_path / "source")
+    model = Segmenter.load(str(tmp_path / "source"), CPU).model
+    monkeypatch.setitem(sys.modules, "onnx", None)
+    with pytest.raises(InferenceError, match=r"onnxruntime, and onnx to write it .*pip inst"):
+        export(model, tmp_path / "onnx")
 
 
 def test_a_network_that_says_something_else_is_not_written(tmp_path, make_compact):

@@ -1,6 +1,7 @@
 """Networks in ONNX: run as in PyTorch, and files that are none of ours."""
 
 import json
+import sys
 import warnings
 
 import numpy as np
@@ -102,8 +103,8 @@ def test_garbage(tmp_path):
 
 
 def test_onnxruntime_that_is_not_installed(file, monkeypatch):
-    monkeypatch.setitem(__import__("sys").modules, "onnxruntime", None)
-    with pytest.raises(InferenceError, match="pip install onnxruntime"):
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    with pytest.raises(InferenceError, match="pip install onnxruntime onnx"):
         OnnxEngine(file, CPU, "mean")
 
 

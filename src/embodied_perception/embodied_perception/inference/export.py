@@ -18,7 +18,7 @@ from embodied_perception.errors import InferenceError
 from embodied_perception.inference.checkpoint import CONFIG, ONNX, WEIGHTS
 from embodied_perception.inference.engine import Engine
 from embodied_perception.inference.model import Model
-from embodied_perception.inference.onnx import INPUT, OUTPUT, OnnxEngine, onnxruntime
+from embodied_perception.inference.onnx import INPUT, OUTPUT, OnnxEngine, require_writer
 from embodied_perception.inference.preprocessor_file import FILE as PREPROCESSOR
 from embodied_perception.inference.preprocessor_file import read_preprocessing, write_fixed
 from embodied_perception.inference.pytorch import first_line
@@ -54,7 +54,7 @@ def export(model: Model, folder: Path, image_wh: tuple[int, int] | None = None) 
 
     """
     engine = _engine_of(model)
-    onnxruntime()
+    require_writer()
     _require_free(folder)
     size_hw = model.preprocessing.fixed_hw
     if image_wh is not None:

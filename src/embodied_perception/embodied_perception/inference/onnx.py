@@ -33,11 +33,29 @@ def onnxruntime() -> ModuleType:
     try:
         import onnxruntime as module
     except ImportError as error:
-        raise InferenceError(
-            f"{ONNX} needs onnxruntime ({error}): pip install onnxruntime (onnxruntime-gpu for "
-            "CUDA and TensorRT), or ./run shell -c 'pip install --group onnx'"
-        ) from error
+        raise _missing(error) from error
     return module
+
+
+def require_writer() -> None:
+    """Make sure that PyTorch can write ONNX, and that it can be run.
+
+    Raises:
+        InferenceError: onnx or onnxruntime is not installed.
+
+    """
+    onnxruntime()
+    try:
+        import onnx  # noqa: F401
+    except ImportError as error:
+        raise _missing(error) from error
+
+
+def _missing(error: ImportError) -> InferenceError:
+    return InferenceError(
+        f"{ONNX} needs onnxruntime, and onnx to write it ({error}): pip install onnxruntime onnx "
+        "(onnxruntime-gpu for CUDA and TensorRT), or ./run shell -c 'pip install --group onnx'"
+    )
 
 
 class OnnxEngine:
