@@ -10,7 +10,7 @@ import pytest
 
 from embodied_perception.cli import main as program
 from embodied_perception.geometry import TransformTree
-from embodied_perception.stages import stage_type
+from embodied_perception.stages import STAGES, stage_type
 from embodied_perception.stages.camera_setups import SETUPS, ScaleSource
 from embodied_perception.stages.odometry import MASK
 from embodied_perception.stages.runner import reason_of
@@ -90,7 +90,7 @@ def test_the_topics_are_those_of_the_stage() -> None:
 
 
 def test_parameters_that_are_named_exist() -> None:
-    known = {info.name for info in stage_type("odometry").config_type.parameters()}
+    known = {info.name for stage in STAGES for info in stage_type(stage).config_type.parameters()}
     named = set(re.findall(r"ros2 param \w+ /odometry (\w+)", README))
     named |= set(re.findall(r"--param (\w+):=", README))
     assert {"features", "base_frame"} <= named <= known
