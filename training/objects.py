@@ -39,6 +39,10 @@ SIDE_PX = 80
 _WARM_UP = 0.1  # of all steps
 _SMOOTHING = 0.1
 _CARD = """\
+---
+license: apache-2.0
+---
+
 # objects
 
 A small ResNet that says which of {count} things a picture shows: {labels}. It was trained on crops

@@ -6,6 +6,7 @@ import argparse
 from collections.abc import Iterator
 from pathlib import Path
 
+from rich import box
 from rich.console import Console
 from rich.table import Column, Table
 from rich.text import Text
@@ -41,7 +42,8 @@ def run(_: argparse.Namespace) -> int:
     if not rows:
         console.print("no models here yet; get one with: perception models pull hf:OWNER/REPO")
         return 0
-    table = Table(Column("model", overflow="fold"), *_KEYS)
+    columns = (Column(key, no_wrap=key == "task") for key in ("model", *_KEYS))
+    table = Table(*columns, box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
     for source, told in rows:
         table.add_row(Text(source), *(Text(told.get(key, "")) for key in _KEYS))
     console.print(table)
