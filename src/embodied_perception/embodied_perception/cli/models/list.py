@@ -28,6 +28,7 @@ Examples:
   perception models pull hf:nvidia/segformer-b0-finetuned-ade-512-512
 """
 
+_WHOLE = ("model",)  # the name is to be given to other commands
 _KEYS = ("task", "architecture", "classes", "input", "size", "licence")
 
 
@@ -42,8 +43,8 @@ def run(_: argparse.Namespace) -> int:
     if not rows:
         console.print("no models here yet; get one with: perception models pull hf:OWNER/REPO")
         return 0
-    columns = (Column(key, no_wrap=key == "task") for key in ("model", *_KEYS))
-    table = Table(*columns, box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    columns = (Column(key, no_wrap=key in _WHOLE, overflow="fold") for key in ("model", *_KEYS))
+    table = Table(*columns, box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0))
     for source, told in rows:
         table.add_row(Text(source), *(Text(told.get(key, "")) for key in _KEYS))
     console.print(table)
