@@ -1,5 +1,7 @@
 """`perception models`: list, pull, check, export."""
 
+import re
+
 import numpy as np
 import pytest
 from PIL import Image
