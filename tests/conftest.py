@@ -9,8 +9,13 @@ import av
 import cv2
 import numpy as np
 import pytest
+from hypothesis import settings
 
 pytest_plugins = ("checkpoints",)
+
+# How long a test takes says how busy the machine is, and not whether it passes.
+settings.register_profile("patient", deadline=None)
+settings.load_profile("patient")
 
 WIDTH, HEIGHT = 160, 96
 GOP = 15

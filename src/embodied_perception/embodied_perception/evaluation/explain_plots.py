@@ -15,10 +15,11 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.offsetbox import AnnotationBbox, OffsetImage
 
+from embodied_perception.classification.overlay import draw_evidence
+
 _TILE_PX, _GAP_PX = 56, 4
 _MOST_KERNELS, _KERNEL_COLUMNS = 96, 16
 _CHANNELS = 8
-_HEAT = "inferno"
 _EVIDENCE_COLUMNS, _CELL_INCHES = 3, 2.1
 _THUMBNAIL_PX = 64
 _DPI = 110
@@ -65,15 +66,6 @@ def draw_kernels(kernels: np.ndarray) -> np.ndarray:
     return picture
 
 
-def overlaid(image_rgb: np.ndarray, heat: np.ndarray) -> np.ndarray:
-    """An image (H, W, 3) uint8 RGB in gray, and over it, in colours, heat (H, W) from 0 to 1."""
-    gray = cv2.cvtColor(image_rgb, cv2.COLOR_RGB2GRAY)[..., None] / 255.0
-    colours = colormaps[_HEAT](heat)[..., :3]
-    share = 0.25 + 0.6 * heat[..., None]
-    mixed = (1 - share) * gray + share * colours
-    return np.asarray((255 * mixed).round().astype(np.uint8))
-
-
 def plot_evidence(evidence: Sequence[Evidence], path: Path) -> None:
     """Write a picture: images, beside each one its evidence, and words below."""
     columns = min(_EVIDENCE_COLUMNS, len(evidence))
@@ -89,7 +81,7 @@ def plot_evidence(evidence: Sequence[Evidence], path: Path) -> None:
         left.imshow(each.image_rgb)
         left.set_title("\n".join(each.words), y=-0.05, va="top", fontsize=9)
         if each.heat is not None:
-            right.imshow(overlaid(each.image_rgb, each.heat))
+            right.imshow(draw_evidence(each.image_rgb, each.heat))
     figure.savefig(path, dpi=_DPI)
 
 
