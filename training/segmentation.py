@@ -5,8 +5,8 @@
 Images lie in SPLIT/, masks of the same names in SPLITannot/: class numbers, those without a name
 are unlabelled. The names are a list in labels.json, CamVid's where there is none. The run is
 seeded, and goes on where it was interrupted. Its folder holds the best weights by the validation
-split (model.safetensors), the last state, and the curves as a picture; --model writes the best
-weights as a folder to load, with a model card.
+split (model.safetensors), the last state, and the curves as a picture; --model writes the last
+weights, the classes' biases adjusted on the training images, as a folder to load, with a card.
 
 Source of the schedule: L.-C. Chen et al., DeepLab, 2017 (poly).
 """
@@ -24,6 +24,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from class_biases import adjust_classes
 from masked_pictures import UNLABELLED, Pictures, read_labels, varied
 from model_folder import write_card, write_model
 from rich.console import Console
@@ -102,13 +103,19 @@ def evaluate(network: CompactUNet, pictures: Pictures, classes: int) -> Confusio
     return confusion
 
 
-def export(arguments: argparse.Namespace, labels: tuple[str, ...], given: Iterable[str]) -> None:
-    """Write the best weights as a model's folder, judged on each split that is there to judge by.
+def export(
+    arguments: argparse.Namespace,
+    network: CompactUNet,
+    labels: tuple[str, ...],
+    given: Iterable[str],
+    train: Pictures,
+) -> None:
+    """Write a trained network as a model's folder, judged on each split that is there to judge by.
 
-    The network runs at the size of the images that it was trained on.
+    It runs at the size of the images that it was trained on.
     """
-    network = CompactUNet(len(labels))
-    network.load_state_dict(load_file(arguments.output / "model.safetensors"))
+    network.eval()
+    adjust_classes(network, train, len(labels))
     splits = {
         split: Pictures.read(arguments.data, split, len(labels), arguments.limit)
         for split in ("val", "test")
@@ -204,7 +211,7 @@ def main(given: list[str]) -> int:
                 f"best {run.best:.3f}, {run.seconds / run.epoch:.0f} s an epoch"
             )
     if arguments.model and run.epoch == arguments.epochs:
-        export(arguments, labels, given)
+        export(arguments, network, labels, given, train)
     print(json.dumps({"epoch": run.epoch, "best_miou": run.best, "seconds": run.seconds}))
     return 0
 
