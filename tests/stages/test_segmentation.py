@@ -151,6 +151,7 @@ def test_a_depth_image_is_refused_and_the_next_one_taken(model, scene):
     [
         ({"cameras": ()}, "cameras: got \\[\\], expected different names"),
         ({"cameras": ("a", "a")}, "cameras: got \\['a', 'a'\\]"),
+        ({"cameras": ("arm/left", "arm_left")}, "cameras: got"),
         ({"cameras": ("/front",)}, "cameras: got"),
         ({"cameras": ("my camera",)}, "cameras: got"),
         ({"class_thresholds": ("person",)}, "class_thresholds: got 'person', expected NAME=SHARE"),

@@ -65,8 +65,8 @@ class SegmentationConfig(ModelConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        named = set(self.cameras)
-        if not named or len(named) < len(self.cameras) or not all(map(_is_topic, named)):
+        named = set(map(_key, self.cameras))
+        if not named or len(named) < len(self.cameras) or not all(map(_is_topic, self.cameras)):
             raise ConfigError(
                 f"cameras: got {list(self.cameras)}, expected different names of letters, digits, "
                 "_ and /, such as front and rear"
