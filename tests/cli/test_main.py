@@ -96,6 +96,32 @@ def test_help_is_quick_and_loads_no_ros():
     assert "turn a dataset's folder into a bag" in result.stdout
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["models", "check", "builtin:camvid"],
+        ["models", "list"],
+        ["explain", "photos", "--model", "builtin:objects", "-o", "why"],
+        ["replay", "drive.mcap", "-o", "masks.mcap", "--stages", "segmentation"],
+    ],
+    ids=" ".join,
+)
+def test_a_library_that_is_not_installed_is_named_with_the_way_to_get_it(words):
+    code = (
+        "import sys\nfrom embodied_perception.cli.main import main\n"
+        "class Absent:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        "        if name.partition('.')[0] == 'torch':\n"
+        "            raise ModuleNotFoundError('No module named torch', name='torch')\n"
+        "sys.meta_path.insert(0, Absent())\n"
+        f"sys.exit(main({words!r}))"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert result.returncode == 2
+    assert result.stderr.startswith("perception: error: networks need PyTorch and transformers")
+    assert "pip install 'torch>=2.6'" in result.stderr
+
+
 @pytest.mark.parametrize("words", [["convert"], ["evaluate"], ["evaluate", "odometry"]])
 def test_help_teaches_with_examples(words, capsys):
     with pytest.raises(SystemExit) as exit_:

@@ -61,10 +61,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     debug = "--debug" in words
     words = [word for word in words if word != "--debug"]
     try:
-        command = next((word for word in words if word in COMMANDS), None)
-        module = None if command is None else _load(command)
-        parsed = _parser(command, module).parse_args(words)
-        return parsed.run(parsed)
+        return _run(words)
     except PerceptionError as error:
         if debug:
             traceback.print_exc()
@@ -73,6 +70,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("perception: interrupted", file=sys.stderr)
         return _INTERRUPTED
+
+
+def _run(words: list[str]) -> int:
+    """Find the command and run it; what it needs and is not installed becomes an error."""
+    try:
+        command = next((word for word in words if word in COMMANDS), None)
+        module = None if command is None else _load(command)
+        parsed = _parser(command, module).parse_args(words)
+        return parsed.run(parsed)
+    except ModuleNotFoundError as error:  # many commands import such libraries late
+        if error.name in OPTIONAL:
+            raise missing(error) from error
+        raise
 
 
 def _parser(chosen: str | None, module: ModuleType | None) -> argparse.ArgumentParser:
@@ -101,7 +111,7 @@ def _load(command: str) -> ModuleType:
         return importlib.import_module(COMMANDS[command])
     except ImportError as error:
         if error.name in OPTIONAL:
-            raise missing(error) from error
+            raise
         raise PerceptionError(
             f"command {command!r} cannot start: {error}; "
             "is the environment set up? (./run setup, or source your ROS and workspace)"

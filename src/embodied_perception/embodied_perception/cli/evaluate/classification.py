@@ -55,8 +55,8 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.output is not None:
         output.make_folder(arguments.output)
     data = open_class_folder(arguments.data)
-    with report.learned():
-        from embodied_perception.classification.loading import load_classifier
+    from embodied_perception.classification.loading import load_classifier
+
     classifier = load_classifier(arguments.model)
     scores = LabelScores(classifier.labels, data.classes)
     name = arguments.data.resolve().name

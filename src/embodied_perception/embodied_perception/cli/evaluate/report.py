@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -15,7 +14,6 @@ from rich.table import Table
 
 from embodied_perception.errors import ConfigError, EvaluationError
 from embodied_perception.evaluation.page import Illustration, write_page
-from embodied_perception.inference.pytorch import missing
 
 MODEL_HELP = """\
 SOURCE is builtin:NAME, hf:REPO, or a folder with config.json and model.safetensors. Its labels are
@@ -49,15 +47,6 @@ def shown(items: Iterable[ItemT], name: str, count: int) -> Iterable[ItemT]:
     # Where nobody looks, a bar would leave an empty line behind.
     hidden = not console.is_terminal
     return track(items, name, count, console=console, transient=True, disable=hidden)
-
-
-@contextmanager
-def learned() -> Iterator[None]:
-    """Say what to install where a model's libraries cannot be imported."""
-    try:
-        yield
-    except ModuleNotFoundError as error:
-        raise missing(error) from error
 
 
 def percent(share: float | None) -> str:

@@ -262,8 +262,8 @@ def _confidence(frame: Frame) -> np.ndarray:
 
 def _model(source: str) -> tuple[tuple[str, ...], Callable[[np.ndarray], _Said]]:
     """A model's labels, and what it says of an image."""
-    with report.learned():
-        from embodied_perception.segmentation.segmenter import Segmenter
+    from embodied_perception.segmentation.segmenter import Segmenter
+
     segmenter = Segmenter.load(source)
     return segmenter.labels, lambda image_rgb: segmenter.segment([image_rgb])[0]
 

@@ -14,7 +14,6 @@ from rich.table import Table
 from rich.text import Text
 
 from embodied_perception.classification.overlay import draw_evidence
-from embodied_perception.cli.evaluate.report import learned
 from embodied_perception.cli.models import loading
 from embodied_perception.errors import ConfigError
 from embodied_perception.imaging.sources.photos import read_photo
@@ -73,9 +72,9 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.output is not None and arguments.image is None:
         raise ConfigError("-o: draws what the model says of an image; give one with --image FILE")
     image_rgb = _image(arguments.image, loading.size_of(arguments.size))
-    with learned():
-        from embodied_perception.inference.cost import cost_of
-        from embodied_perception.segmentation.segmenter import Segmenter
+    from embodied_perception.inference.cost import cost_of
+    from embodied_perception.segmentation.segmenter import Segmenter
+
     console, progress = Console(highlight=False), Console(stderr=True)
     with progress.status("loading and measuring"):
         loaded = loading.load(arguments.source, Runtime(arguments.device, arguments.precision))

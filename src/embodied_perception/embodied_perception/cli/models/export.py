@@ -7,7 +7,6 @@ from pathlib import Path
 
 from rich.console import Console
 
-from embodied_perception.cli.evaluate.report import learned
 from embodied_perception.cli.models import loading
 from embodied_perception.inference.runtime import Runtime
 
@@ -42,8 +41,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Load, write, compare."""
     size_wh = loading.size_of(arguments.size)
-    with learned():
-        from embodied_perception.inference.export import export
+    from embodied_perception.inference.export import export
+
     console = Console(stderr=True)
     with console.status("loading, writing and comparing"):
         model = loading.load(arguments.source, Runtime("cpu", "fp32")).model

@@ -11,7 +11,6 @@ from rich.console import Console
 from rich.table import Column, Table
 from rich.text import Text
 
-from embodied_perception.cli.evaluate.report import learned
 from embodied_perception.errors import InferenceError
 from embodied_perception.inference.card import licence_of
 from embodied_perception.inference.checkpoint import Checkpoint
@@ -63,9 +62,9 @@ def _found() -> Iterator[tuple[str, Path]]:
 
 def _told(folder: Path) -> dict[str, str]:
     """What its files say, by :data:`_KEYS`; and of what is wrong with them, the first."""
-    with learned():
-        from embodied_perception.inference.preprocessor_file import read_preprocessing
-        from embodied_perception.inference.tasks import task_of
+    from embodied_perception.inference.preprocessor_file import read_preprocessing
+    from embodied_perception.inference.tasks import task_of
+
     told = {"licence": licence_of(folder) or "not said", "size": _size(folder)}
     try:
         checkpoint = Checkpoint.open(folder)

@@ -6,7 +6,6 @@ import argparse
 import re
 from typing import TYPE_CHECKING
 
-from embodied_perception.cli.evaluate.report import learned
 from embodied_perception.errors import ConfigError
 from embodied_perception.inference.checkpoint import Checkpoint
 from embodied_perception.inference.runtime import Runtime
@@ -31,10 +30,10 @@ def load(source: str, runtime: Runtime) -> Segmenter | Classifier:
         InferenceError: it is not there, not whole, or for none of our tasks.
 
     """
-    with learned():
-        from embodied_perception.classification.classifier import Classifier
-        from embodied_perception.inference.tasks import SEGMENTATION, task_of
-        from embodied_perception.segmentation.segmenter import Segmenter
+    from embodied_perception.classification.classifier import Classifier
+    from embodied_perception.inference.tasks import SEGMENTATION, task_of
+    from embodied_perception.segmentation.segmenter import Segmenter
+
     task = task_of(Checkpoint.open(folder_of(source)))
     return (Segmenter if task is SEGMENTATION else Classifier).load(source, runtime)
 

@@ -6,7 +6,6 @@ import argparse
 
 from rich.console import Console
 
-from embodied_perception.cli.evaluate.report import learned
 from embodied_perception.inference.card import licence_of
 from embodied_perception.inference.checkpoint import Checkpoint
 
@@ -31,9 +30,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Download, with the library's own bars, and say what it is."""
-    with learned():
-        from embodied_perception.inference.sources import pull
-        from embodied_perception.inference.tasks import task_of
+    from embodied_perception.inference.sources import pull
+    from embodied_perception.inference.tasks import task_of
+
     folder = pull(arguments.source)
     checkpoint = Checkpoint.open(folder)
     task = task_of(checkpoint)
