@@ -77,12 +77,6 @@ def test_names_of_classes_that_are_none(id2label, folder):
         Segmenter.load(str(folder), CPU)
 
 
-def test_names_that_nobody_gave(folder):
-    assert Checkpoint.open(folder).has_names
-    change(folder, id2label={"0": "LABEL_0", "1": "LABEL_1"})
-    assert not Checkpoint.open(folder).has_names
-
-
 def test_as_many_names_as_weights(folder):
     change(folder, id2label={"0": "one", "1": "two"})
     with pytest.raises(

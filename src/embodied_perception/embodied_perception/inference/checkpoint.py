@@ -15,8 +15,6 @@ from embodied_perception.inference.pytorch import pytorch, transformers
 CONFIG, WEIGHTS, ONNX = "config.json", "model.safetensors", "model.onnx"
 _SHARDS = "model.safetensors.index.json"
 _PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl")
-#: transformers writes such a name where nobody gave one.
-_NUMBERED = "LABEL_"
 
 
 @dataclass(frozen=True)
@@ -122,11 +120,6 @@ class Checkpoint:
                 "from 0 on"
             )
         return labels
-
-    @property
-    def has_names(self) -> bool:
-        """Whether somebody gave names to the classes."""
-        return not all(label.startswith(_NUMBERED) for label in self.labels)
 
     def tensors(self) -> dict[str, Any]:
         """All tensors of model.safetensors by name, on the CPU, in float32.
