@@ -34,11 +34,11 @@ def make_segmentation():
     return make
 
 
-def names():
+def names(labels=LABELS):
     """id2label and label2id of a tiny checkpoint."""
     return {
-        "id2label": dict(enumerate(LABELS)),
-        "label2id": {label: index for index, label in enumerate(LABELS)},
+        "id2label": dict(enumerate(labels)),
+        "label2id": {label: index for index, label in enumerate(labels)},
     }
 
 
@@ -189,26 +189,44 @@ def scene():
 
 
 @pytest.fixture(scope="session")
-def make_resnet():
-    """Write a tiny random ResNet into a folder; gives transformers' processor and model."""
+def make_classification():
+    """Write a tiny ResNet or ViT into a folder; gives transformers' processor and model."""
     torch = pytest.importorskip("torch")
     transformers = pytest.importorskip("transformers")
 
-    def make(folder, labels=LABELS, size=64):
-        torch.manual_seed(2)
-        config = transformers.ResNetConfig(
-            embedding_size=8,
-            hidden_sizes=[8, 16],
-            depths=[1, 1],
-            layer_type="basic",
-            id2label=dict(enumerate(labels)),
-            label2id={label: index for index, label in enumerate(labels)},
-        )
-        network = transformers.ResNetForImageClassification(config).eval()
+    def make(kind, folder, labels=LABELS, **preprocessor):
+        torch.manual_seed(3)
+        if kind == "resnet":
+            config = transformers.ResNetConfig(
+                embedding_size=8,
+                hidden_sizes=[8, 16],
+                depths=[1, 2],
+                layer_type="basic",
+                **names(labels),
+            )
+            network = transformers.ResNetForImageClassification(config)
+            processor = processor_class(transformers, "ConvNext")(
+                **({"size": {"shortest_edge": 56}} | preprocessor)
+            )
+        else:
+            config = transformers.ViTConfig(
+                hidden_size=24,
+                num_hidden_layers=2,
+                num_attention_heads=3,
+                intermediate_size=32,
+                image_size=48,
+                patch_size=8,
+                **names(labels),
+            )
+            network = transformers.ViTForImageClassification(config)
+            size = {"size": {"height": 48, "width": 48}}
+            processor = processor_class(transformers, "ViT")(**(size | preprocessor))
+        # Random weights say next to nothing: an image should have a clear favourite.
         with torch.no_grad():
-            network.classifier[-1].weight.mul_(20.0)
-        network.save_pretrained(folder)
-        processor = processor_class(transformers, "ConvNext")(size={"shortest_edge": size})
+            for parameter in network.parameters():
+                if parameter.ndim > 1:
+                    parameter.mul_(2.0 if kind == "resnet" else 8.0)
+        network.eval().save_pretrained(folder)
         processor.save_pretrained(folder)
         return processor, network
 

@@ -41,9 +41,9 @@ def test_check_prints_what_it_costs_and_what_it_sees(tmp_path, capsys, make_comp
     assert Image.open(tmp_path / "seen.png").size == (80, 60)
 
 
-def test_check_of_a_classifier_and_of_its_export(tmp_path, capsys, make_resnet, scene):
+def test_check_of_a_classifier_and_of_its_export(tmp_path, capsys, make_classification, scene):
     pytest.importorskip("onnxruntime")
-    make_resnet(tmp_path / "model")
+    make_classification("resnet", tmp_path / "model")
     Image.fromarray(scene(60, 80)).save(tmp_path / "image.png")
     assert main(["models", "export", str(tmp_path / "model"), "-o", str(tmp_path / "onnx")]) == 0
     assert f"wrote {tmp_path / 'onnx'}: scores differ by at most" in capsys.readouterr().out

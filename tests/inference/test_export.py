@@ -9,7 +9,6 @@ torch = pytest.importorskip("torch", reason="needs the group: pip install --grou
 transformers = pytest.importorskip("transformers")
 pytest.importorskip("onnxruntime", reason="needs the group: pip install --group onnx")
 
-from checkpoints import names, processor_class  # noqa: E402
 
 from embodied_perception.classification.classifier import Classifier  # noqa: E402
 from embodied_perception.errors import InferenceError  # noqa: E402
@@ -19,16 +18,6 @@ from embodied_perception.inference.runtime import Runtime  # noqa: E402
 from embodied_perception.segmentation.segmenter import Segmenter  # noqa: E402
 
 CPU = Runtime("cpu", "fp32")
-
-
-def make_vit(folder):
-    torch.manual_seed(3)
-    config = transformers.ViTConfig(
-        hidden_size=16, num_hidden_layers=2, num_attention_heads=2, intermediate_size=32,
-        image_size=32, patch_size=8, **names(),
-    )  # fmt: skip
-    transformers.ViTForImageClassification(config).save_pretrained(folder)
-    processor_class(transformers, "ViT")(size={"height": 32, "width": 32}).save_pretrained(folder)
 
 
 @pytest.mark.parametrize("kind", ["segformer", "upernet", "mobilenet_v2", "mobilevit"])
@@ -77,8 +66,8 @@ def test_a_network_whose_sizes_cannot_be_left_open(tmp_path, make_segmentation, 
 
 
 @pytest.mark.parametrize("kind", ["resnet", "vit"])
-def test_labels_are_those_of_pytorch(kind, tmp_path, make_resnet, scene):
-    (make_resnet if kind == "resnet" else make_vit)(tmp_path / "source")
+def test_labels_are_those_of_pytorch(kind, tmp_path, make_classification, scene):
+    make_classification(kind, tmp_path / "source")
     here = Classifier.load(str(tmp_path / "source"), CPU)
     assert export(here.model, tmp_path / "onnx") < 1e-4
     there = Classifier.load(str(tmp_path / "onnx"), CPU)

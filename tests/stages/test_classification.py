@@ -26,8 +26,8 @@ LABELS = ("cup", "mug", "plate", "vase")
 
 
 @pytest.fixture
-def model(tmp_path, make_resnet):
-    make_resnet(tmp_path / "model", LABELS)
+def model(tmp_path, make_classification):
+    make_classification("resnet", tmp_path / "model", LABELS)
     return str(tmp_path / "model")
 
 
