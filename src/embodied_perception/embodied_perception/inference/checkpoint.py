@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from embodied_perception.errors import InferenceError
-from embodied_perception.inference.pytorch import pytorch, transformers
+from embodied_perception.inference.pytorch import library
 
 CONFIG, WEIGHTS, ONNX = "config.json", "model.safetensors", "model.onnx"
 _SHARDS = "model.safetensors.index.json"
@@ -129,7 +129,7 @@ class Checkpoint:
                 not finite.
 
         """
-        torch = pytorch()
+        torch = library("torch")
         from safetensors.torch import load_file
 
         self._require_weights()
@@ -180,11 +180,11 @@ class Checkpoint:
             InferenceError: the weights are missing, not all there, no safetensors, or do not fit.
 
         """
-        torch, library = pytorch(), transformers()
+        torch, transformers = library("torch"), library("transformers")
         self._require_weights()
-        with _quiet(library):
+        with _quiet(transformers):
             try:
-                network, report = getattr(library, class_name).from_pretrained(
+                network, report = getattr(transformers, class_name).from_pretrained(
                     self.folder,
                     local_files_only=True,
                     use_safetensors=True,
@@ -258,9 +258,9 @@ def _not_finite(path: Path, name: str) -> InferenceError:
 
 
 @contextmanager
-def _quiet(library: Any) -> Iterator[None]:
+def _quiet(transformers: Any) -> Iterator[None]:
     """No progress bars and no report: what is wrong gets raised."""
-    logging = library.utils.logging
+    logging = transformers.utils.logging
     verbosity, had_bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
     logging.set_verbosity_error()
     logging.disable_progress_bar()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from types import ModuleType
 
 from embodied_perception.errors import InferenceError
@@ -10,32 +11,17 @@ from embodied_perception.errors import InferenceError
 OPTIONAL = ("torch", "transformers", "safetensors", "huggingface_hub")
 
 
-def pytorch() -> ModuleType:
-    """The module torch.
+def library(name: str) -> ModuleType:
+    """The module torch or transformers.
 
     Raises:
         InferenceError: it is not installed.
 
     """
     try:
-        import torch
+        return importlib.import_module(name)
     except ImportError as error:
         raise missing(error) from error
-    return torch
-
-
-def transformers() -> ModuleType:
-    """The module transformers.
-
-    Raises:
-        InferenceError: it is not installed.
-
-    """
-    try:
-        import transformers as module
-    except ImportError as error:
-        raise missing(error) from error
-    return module
 
 
 def missing(error: ImportError) -> InferenceError:

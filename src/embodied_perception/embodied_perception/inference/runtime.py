@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from embodied_perception.errors import InferenceError
-from embodied_perception.inference.pytorch import pytorch
+from embodied_perception.inference.pytorch import library
 
 AUTO = "auto"
 #: Names of precisions and what PyTorch calls them.
@@ -50,7 +50,7 @@ class Runtime:
             InferenceError: PyTorch is missing, or knows no such device or precision.
 
         """
-        torch = pytorch()
+        torch = library("torch")
         if self.precision not in (AUTO, *PRECISIONS):
             raise InferenceError(
                 f"precision: got {self.precision!r}, expected auto, {', '.join(PRECISIONS)}"
