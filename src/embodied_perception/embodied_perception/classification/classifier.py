@@ -129,22 +129,16 @@ class Classifier:
     def _heat(self, network: Any, images: Tensor, label: int, method: str) -> Tensor:
         """(B, h, w) over the network's input."""
         architecture = ARCHITECTURES[self.model.model_type]
-        if method == "grad_cam" and architecture.last_features is not None:
-            return grad_cam(network, architecture.last_features(network), images, label)
-        if method == "cam" and architecture.linear is not None:
+        find = architecture.last_features
+        if method == "grad_cam" and find is not None:
+            return grad_cam(network, find(network), images, label)
+        if method == "cam" and find is not None and architecture.linear is not None:
+            with torch.inference_mode(), kept_features(find(network)) as kept:
+                network(images)
             weights = architecture.linear(network).weight.detach()
-            return class_activation_map(self._features(network, images), weights, label)
-        if method == "attention_rollout" and architecture.last_features is None:
+            return class_activation_map(kept[-1], weights, label)
+        if method == "attention_rollout" and find is None:
             heeded = attention_rollout(network.attentions(images))
             side = round(heeded.shape[1] ** 0.5)
             return heeded.reshape(len(images), side, -1)
         raise InferenceError(f"a {self.model.model_type} has no {method}; set auto")
-
-    def _features(self, network: Any, images: Tensor) -> Tensor:
-        """(B, C, h, w), the last that know places."""
-        layer = ARCHITECTURES[self.model.model_type].last_features
-        if layer is None:
-            raise InferenceError(f"a {self.model.model_type} has no features by place")
-        with torch.inference_mode(), kept_features(layer(network)) as kept:
-            network(images)
-        return kept[-1]
