@@ -82,38 +82,43 @@ def varied(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Another view of an image: scaled, mirrored, cut out, in another light.
 
-    With a probability of ``focus``, what is cut out shows a class that is drawn evenly from those
-    in the image, however small it is.
+    With a probability of ``focus``, what is cut out shows a class that is drawn from those in the
+    image, the more likely the less of it is there.
     """
+    # What is cut out is made as large as it shall be, and the rest of the image left alone.
     scale = chance.uniform(*scales)
-    width, height = (round(scale * side) for side in image.shape[1::-1])
-    image = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
-    mask = cv2.resize(mask, (width, height), interpolation=cv2.INTER_NEAREST)
-    below, right = (max(0, wanted - side) for wanted, side in zip(size_hw, mask.shape, strict=True))
-    image = cv2.copyMakeBorder(image, 0, below, 0, right, cv2.BORDER_REFLECT_101)
-    mask = cv2.copyMakeBorder(mask, 0, below, 0, right, cv2.BORDER_CONSTANT, value=UNLABELLED)
-    corner = _around_a_class(mask, size_hw, chance) if focus and chance.random() < focus else None
+    cut_hw = max(1, round(size_hw[0] / scale)), max(1, round(size_hw[1] / scale))
+    below, right = (max(0, wanted - side) for wanted, side in zip(cut_hw, mask.shape, strict=True))
+    if below or right:
+        image = cv2.copyMakeBorder(image, 0, below, 0, right, cv2.BORDER_REFLECT_101)
+        mask = cv2.copyMakeBorder(mask, 0, below, 0, right, cv2.BORDER_CONSTANT, value=UNLABELLED)
+    corner = _around_a_class(mask, cut_hw, chance) if focus and chance.random() < focus else None
     top, left = corner or (
-        chance.randint(0, mask.shape[0] - size_hw[0]),
-        chance.randint(0, mask.shape[1] - size_hw[1]),
+        chance.randint(0, mask.shape[0] - cut_hw[0]),
+        chance.randint(0, mask.shape[1] - cut_hw[1]),
     )
-    cut = slice(top, top + size_hw[0]), slice(left, left + size_hw[1])
-    image, mask = image[cut], mask[cut]
+    cut = slice(top, top + cut_hw[0]), slice(left, left + cut_hw[1])
+    smooth = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+    image = cv2.resize(image[cut], size_hw[::-1], interpolation=smooth)
+    mask = cv2.resize(mask[cut], size_hw[::-1], interpolation=cv2.INTER_NEAREST)
     if chance.random() < 0.5:
         image, mask = image[:, ::-1], mask[:, ::-1]
     light = np.array([chance.uniform(0.9, 1.1) for _ in range(3)]) * chance.uniform(0.7, 1.3)
-    lit = 255.0 * np.clip(image / 255.0 * light, 0, 1) ** chance.uniform(0.8, 1.25)
-    return lit.astype(np.uint8), np.ascontiguousarray(mask)
+    levels = np.arange(256)[:, None] / 255.0 * light
+    curve = 255.0 * np.clip(levels, 0, 1) ** chance.uniform(0.8, 1.25)
+    lit = cv2.LUT(np.ascontiguousarray(image), curve.astype(np.uint8)[:, None])
+    return lit, np.ascontiguousarray(mask)
 
 
 def _around_a_class(
     mask: np.ndarray, size_hw: tuple[int, int], chance: random.Random
 ) -> tuple[int, int] | None:
     """Top left of a cut that shows some pixel of a class; None where all is unlabelled."""
-    there = [number for number in np.unique(mask) if number != UNLABELLED]
-    if not there:
+    numbers, counts = np.unique(mask[mask != UNLABELLED], return_counts=True)
+    if not len(numbers):
         return None
-    places = np.flatnonzero(mask == chance.choice(there))
+    chosen = chance.choices(numbers.tolist(), (counts**-0.5).tolist())[0]
+    places = np.flatnonzero(mask == chosen)
     at = divmod(int(places[chance.randrange(len(places))]), mask.shape[1])
     top, left = (
         min(max(0, centre - chance.randrange(wanted)), side - wanted)

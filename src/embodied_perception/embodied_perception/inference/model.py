@@ -29,7 +29,7 @@ class Model:
     Attributes:
         source: what it was asked for by.
         model_type: its architecture, as its config.json calls it.
-        labels: what it calls its classes.
+        labels: what it calls its classes; none where words are given at run time.
         preprocessing: how it wants its images.
         backend: runs it.
 
@@ -61,26 +61,38 @@ class Model:
             InferenceError: it is not there, not whole, or of another architecture.
 
         """
-        checkpoint = Checkpoint.open(folder_of(source))
-        kind = checkpoint.require_type(*architectures)
-        checkpoint.require_class(architectures[kind].class_name)
-        preprocessing = read_preprocessing(checkpoint.folder)
-        labels = checkpoint.labels
+        checkpoint = open_checkpoint(source, architectures)
+        labels, kind = checkpoint.labels, checkpoint.model_type
         backend: Backend
         if checkpoint.is_exported:
             backend = OnnxEngine(checkpoint.folder / ONNX, runtime, source)
         else:
             network, any_size = load_network(checkpoint), architectures[kind].any_size
             backend = Engine(network, runtime.place(), source, any_size)
-        model = cls(source, kind, labels, preprocessing, backend)
-        # The device chooses and loads its kernels now, not when the first image comes.
-        scores, _ = model.run([np.zeros((*_TRIAL_HW, 3), np.uint8)])
+        model, scores = cls.tried(source, checkpoint, backend, labels)
         if scores.shape[1] != len(labels):
             raise InferenceError(
                 f"{checkpoint.folder / CONFIG}: id2label has {len(labels)} names, the network has "
                 f"{scores.shape[1]} classes; give the config.json that belongs to the weights"
             )
         return model
+
+    @classmethod
+    def tried(
+        cls, source: str, checkpoint: Checkpoint, backend: Backend, labels: tuple[str, ...] = ()
+    ) -> tuple[Model, Tensor]:
+        """A model around what runs it, and what it gives for an image of nothing.
+
+        The device chooses and loads its kernels then, not when the first image comes.
+
+        Raises:
+            InferenceError: its preprocessor_config.json makes no sense, or it does not run.
+
+        """
+        preprocessing = read_preprocessing(checkpoint.folder)
+        model = cls(source, checkpoint.model_type, labels, preprocessing, backend)
+        scores, _ = model.run([np.zeros((*_TRIAL_HW, 3), np.uint8)])
+        return model, scores
 
     def run(self, images: Sequence[np.ndarray]) -> tuple[Tensor, Placement]:
         """Score images of one size.
@@ -119,10 +131,23 @@ class Model:
     def description(self) -> dict[str, str]:
         """What runs, and where, for people."""
         place = self.backend.place
+        classes = {"classes": str(len(self.labels))} if self.labels else {}
         return {
             "model": self.source,
             "architecture": self.model_type,
-            "classes": str(len(self.labels)),
+            **classes,
             "device": str(place.device),
             "precision": str(place.dtype).removeprefix("torch."),
         }
+
+
+def open_checkpoint(source: str, architectures: Mapping[str, Architecture]) -> Checkpoint:
+    """The checkpoint of a source, which must be one of these architectures.
+
+    Raises:
+        InferenceError: it is not there, or another.
+
+    """
+    checkpoint = Checkpoint.open(folder_of(source))
+    checkpoint.require_class(architectures[checkpoint.require_type(*architectures)].class_name)
+    return checkpoint
