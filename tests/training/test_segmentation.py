@@ -111,7 +111,7 @@ def test_a_batch_without_a_finite_gradient_is_left_out(data):
 
 
 def test_many_batches_without_a_finite_gradient_end_the_run(data):
-    with pytest.raises(SystemExit, match="of 20 batches, 5 had no finite gradient; .*--rate"):
+    with pytest.raises(SystemExit, match=r"of 20 batches, 5 had no finite gradient; .*--rate"):
         one_epoch(data, set(range(5)))
 
 

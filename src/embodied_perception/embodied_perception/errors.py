@@ -40,6 +40,10 @@ class InferenceError(PerceptionError):
     """A model cannot be found, loaded or run; the message names file and key."""
 
 
+class OpenVocabularyError(PerceptionError):
+    """Words make no vocabulary, or a model cannot take them; the message names the word."""
+
+
 class OdometryError(PerceptionError):
     """Odometry was asked for something that it cannot do."""
 

@@ -1,0 +1,84 @@
+"""Boxes in an image, each with the label that fits it and how well."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True, eq=False)
+class Detections:
+    """N boxes in one image, the surest first.
+
+    Attributes:
+        boxes: (N, 4) float32 left, top, right, bottom in pixels; an image spans (0, 0, W, H).
+        scores: (N,) float32 from 0 to 1.
+        labels: (N,) int64 numbers of labels.
+        points: (N, D) float32 of length 1, what is in the boxes in the model's space; D is 0 where
+            the model does not tell.
+
+    """
+
+    boxes: np.ndarray
+    scores: np.ndarray
+    labels: np.ndarray
+    points: np.ndarray
+
+    def __post_init__(self) -> None:
+        count = len(self.boxes)
+        shapes = self.boxes.shape, self.scores.shape, self.labels.shape, self.points.shape[:1]
+        expected = (count, 4), (count,), (count,), (count,)
+        if shapes != expected:
+            raise ValueError(
+                f"boxes, scores, labels and points have shapes {shapes}, expected {expected}"
+            )
+
+    def __len__(self) -> int:
+        return len(self.boxes)
+
+    @classmethod
+    def none(cls, dimensions: int = 0) -> Detections:
+        """No box at all."""
+        return cls(
+            np.zeros((0, 4), np.float32),
+            np.zeros(0, np.float32),
+            np.zeros(0, np.int64),
+            np.zeros((0, dimensions), np.float32),
+        )
+
+    def take(self, indices: np.ndarray) -> Detections:
+        """Some of them, in the order of the indices."""
+        return Detections(
+            self.boxes[indices], self.scores[indices], self.labels[indices], self.points[indices]
+        )
+
+
+def areas(boxes: np.ndarray) -> np.ndarray:
+    """(...,) of boxes (..., 4); 0 of those that are inside out."""
+    return np.prod(np.clip(boxes[..., 2:] - boxes[..., :2], 0, None), axis=-1)
+
+
+def overlaps(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Intersection over union (N, M) of boxes (N, 4) and (M, 4); 0 where both have no area."""
+    left_top = np.maximum(first[:, None, :2], second[None, :, :2])
+    right_bottom = np.minimum(first[:, None, 2:], second[None, :, 2:])
+    shared = areas(np.concatenate([left_top, right_bottom], -1))
+    union = areas(first)[:, None] + areas(second)[None] - shared
+    return np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)
+
+
+def suppress(found: Detections, most_overlap: float) -> Detections:
+    """Of boxes that overlap more than that, whatever their labels, the surest alone.
+
+    One thing is one box: "mug" and "cup" do not both stand where one of them does.
+    """
+    order = np.argsort(-found.scores, kind="stable")
+    overlap = overlaps(found.boxes[order], found.boxes[order])
+    kept: list[int] = []
+    left = np.ones(len(order), bool)
+    for place in range(len(order)):
+        if left[place]:
+            kept.append(place)
+            left &= overlap[place] <= most_overlap
+    return found.take(order[kept])
