@@ -15,7 +15,7 @@ class Placement:
 
     Attributes:
         image_hw: height and width of the image.
-        resized_hw: of it resized.
+        resized_hw: of it resized; in fractions of pixels where it was resized with a border.
         offset_yx: where the network's input begins in the resized image; negative where it is
             wider.
         input_hw: height and width of the network's input.
@@ -23,7 +23,7 @@ class Placement:
     """
 
     image_hw: tuple[int, int]
-    resized_hw: tuple[int, int]
+    resized_hw: tuple[float, float]
     offset_yx: tuple[int, int]
     input_hw: tuple[int, int]
 
@@ -49,6 +49,22 @@ class Placement:
         ).to(maps.dtype)
         grid = grid.expand(len(maps), -1, -1, -1)
         return grid_sample(maps, grid, "bilinear", "border", align_corners=False)
+
+    def boxes_to_image(self, boxes: Tensor) -> Tensor:
+        """Boxes (..., 4) left, top, right, bottom, in shares of the input, as pixels of the image.
+
+        What lies outside of the image is cut off.
+        """
+        scale, offset, to_image, limit = (
+            boxes.new_tensor([x, y, x, y])
+            for y, x in (
+                self.input_hw,
+                self.offset_yx,
+                (self.image_hw[0] / self.resized_hw[0], self.image_hw[1] / self.resized_hw[1]),
+                self.image_hw,
+            )
+        )
+        return ((boxes * scale + offset) * to_image).clamp(min=0).minimum(limit)
 
     def seen(self, device: torch.device | str = "cpu") -> Tensor:
         """(H, W) bool: which pixels of the image the network saw."""

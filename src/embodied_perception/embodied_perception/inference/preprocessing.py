@@ -16,7 +16,7 @@ from torch import Tensor
 
 from embodied_perception.errors import InferenceError
 from embodied_perception.inference.placement import Placement
-from embodied_perception.inference.resizing import resize, resize_array
+from embodied_perception.inference.resizing import resize, resize_array, resize_in_square
 
 
 @dataclass(frozen=True)
@@ -25,6 +25,8 @@ class Preprocessing:
 
     Attributes:
         whole_hw: height and width that every image is resized to, whatever its shape.
+        square: whether images are made square on the right and below, in black, before that; they
+            are then smoothed and resized in fractions of a level, as OWLv2's are.
         shortest_edge: that the shorter side is resized to, where the proportions are kept.
         longest_edge: that the longer side does not exceed.
         divisor: sides become multiples of it.
@@ -39,6 +41,7 @@ class Preprocessing:
     """
 
     whole_hw: tuple[int, int] | None = None
+    square: bool = False
     shortest_edge: int | None = None
     longest_edge: int | None = None
     divisor: int = 0
@@ -69,6 +72,10 @@ class Preprocessing:
     def placement(self, resolution_wh: tuple[int, int]) -> Placement:
         """Where an image of this width and height comes to lie in the network's input."""
         width, height = resolution_wh
+        if self.square and self.whole_hw is not None:
+            scales = [side / max(height, width) for side in self.whole_hw]
+            inside = height * scales[0], width * scales[1]
+            return Placement((height, width), inside, (0, 0), self.whole_hw)
         resized = self._resized(height, width)
         window = self.crop_hw or resized
         top, left = ((size - side) // 2 for size, side in zip(resized, window, strict=True))
@@ -91,18 +98,12 @@ class Preprocessing:
             InferenceError: an image is something else, or the sizes differ.
 
         """
-        placement = self.placement(_size_of(images))
+        resolution_wh = _size_of(images)
         device = torch.device(device)
-        if device.type == "cpu":
-            arrays = [resize_array(image, placement.resized_hw, self.resample) for image in images]
-            batch = torch.from_numpy(np.stack(arrays)).permute(0, 3, 1, 2)
-        else:
-            # Bytes are sent, a quarter of the numbers that they become.
-            batch = torch.from_numpy(np.stack(images)).to(device).permute(0, 3, 1, 2)
-            if batch.shape[-2:] != placement.resized_hw:
-                batch = resize(batch, placement.resized_hw, self.resample)
+        batch = self._resize(images, resolution_wh, device)
         if self.crop_hw is not None:
-            batch = _windowed(batch, placement.offset_yx, self.crop_hw)
+            offset_yx = self.placement(resolution_wh).offset_yx
+            batch = _windowed(batch, offset_yx, self.crop_hw)
         if self.reversed_channels:
             batch = batch.flip(1)
         scale, shift = self._affine(device)
@@ -110,6 +111,22 @@ class Preprocessing:
         if self.pad_hw is not None:
             batch = _windowed(batch, (0, 0), self.pad_hw)
         return batch.contiguous(memory_format=torch.channels_last)
+
+    def _resize(
+        self, images: Sequence[np.ndarray], resolution_wh: tuple[int, int], device: torch.device
+    ) -> Tensor:
+        """(B, 3, h, w) levels, of bytes but where they are smoothed."""
+        resized_hw = self._resized(*resolution_wh[::-1])
+        if device.type == "cpu" and not self.square:
+            arrays = [resize_array(image, resized_hw, self.resample) for image in images]
+            return torch.from_numpy(np.stack(arrays)).permute(0, 3, 1, 2)
+        # Bytes are sent, a quarter of the numbers that they become.
+        batch = torch.from_numpy(np.stack(images)).to(device).permute(0, 3, 1, 2)
+        if self.square:
+            return resize_in_square(batch, resized_hw)
+        if batch.shape[-2:] != resized_hw:
+            batch = resize(batch, resized_hw, self.resample)
+        return batch
 
     def _affine(self, device: torch.device) -> tuple[Tensor, Tensor]:
         mean, deviation = (

@@ -18,6 +18,10 @@ FILE = "preprocessor_config.json"
 _LARGEST_PX = 8192
 _IMAGENET = {"image_mean": [0.485, 0.456, 0.406], "image_std": [0.229, 0.224, 0.225]}
 _HALVES = {"image_mean": [0.5] * 3, "image_std": [0.5] * 3}
+_CLIP = {
+    "image_mean": [0.48145466, 0.4578275, 0.40821073],
+    "image_std": [0.26862954, 0.26130258, 0.27577711],
+}
 _USUAL: dict[str, Any] = {
     "do_resize": True,
     "do_rescale": True,
@@ -52,6 +56,19 @@ _PROCESSORS: dict[str, dict[str, Any]] = {
         "do_flip_channel_order": True,
     },
     "ConvNext": _HALVES | {"size": {"shortest_edge": 384}, "one": "shortest", "resample": 3},
+    "CLIP": _CLIP
+    | {
+        "size": {"shortest_edge": 224},
+        "one": "shortest",
+        "resample": 3,
+        "do_center_crop": True,
+        "crop_size": {"height": 224, "width": 224},
+    },
+    "Siglip": _HALVES | {"size": {"height": 224, "width": 224}, "one": "whole", "resample": 3},
+    "OwlViT": _CLIP | {"size": {"height": 768, "width": 768}, "one": "whole", "resample": 3},
+    "Owlv2": _CLIP | {"size": {"height": 960, "width": 960}, "one": "whole", "do_pad": True},
+    "GroundingDino": _IMAGENET
+    | {"size": {"shortest_edge": 800, "longest_edge": 1333}, "one": "shortest"},
     "ViT": _HALVES | {"size": {"height": 224, "width": 224}, "one": "whole"},
 }
 _ANONYMOUS = _IMAGENET | {"size": {"height": 512, "width": 512}, "one": "whole"}
@@ -118,6 +135,8 @@ class _Reader:
             edges, crop = self._convnext()
         # MobileViT's own processor never does, whatever the file says.
         normalises = self._flag("do_normalize") and self._kind != "MobileViT"
+        if self._kind == "Owlv2":
+            edges["square"] = self._flag("do_pad")
         pads = self._flag("do_pad") if "do_pad" in self._values else False
         pad = self._sides("pad_size") if pads and self._values["pad_size"] else None
         return Preprocessing(

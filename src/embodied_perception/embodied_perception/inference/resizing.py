@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from PIL import Image
 from PIL import __version__ as pillow_version
+from scipy.ndimage import gaussian_filter1d, zoom
 from torch import Tensor
 
 _FRACTION_BITS = 22  # of Pillow's coefficients: 32 but for those of a pixel and two of headroom
@@ -88,6 +89,40 @@ def resize_array(image: np.ndarray, size_hw: tuple[int, int], resample: int) -> 
     if image.shape[:2] == size_hw:
         return image
     return np.asarray(Image.fromarray(image).resize(size_hw[::-1], Image.Resampling(resample)))
+
+
+def resize_in_square(images: Tensor, size_hw: tuple[int, int]) -> Tensor:
+    """Make images square, black on the right and below, smooth them, and resize them.
+
+    Smoothing and resizing are linear along each axis, so each is one matrix for both; what is black
+    adds nothing and is left out.
+
+    Args:
+        images: (B, C, H, W) uint8, on any device.
+        size_hw: height and width of the result.
+
+    Returns:
+        (B, C, h, w) float32 on the same device, from 0 to 255.
+
+    """
+    height, width = images.shape[-2:]
+    side = max(height, width)
+    rows, columns = (_smoothing(side, after, images.device) for after in size_hw)
+    return rows[:, :height] @ images.float() @ columns[:, :width].T
+
+
+@lru_cache(maxsize=8)
+def _smoothing(before: int, after: int, device: torch.device) -> Tensor:
+    """What each pixel (before,) adds to each new one (after,): (after, before) float32.
+
+    As scikit-image does it: a Gaussian, then linear interpolation, both mirrored at the rims.
+    """
+    pulses = np.eye(before, dtype=np.float32)
+    deviation = max(0.0, (before / after - 1) / 2)
+    if deviation:
+        pulses = gaussian_filter1d(pulses, deviation, axis=0, mode="mirror")
+    zoomed = zoom(pulses, (after / before, 1), order=1, mode="mirror", grid_mode=True)
+    return torch.from_numpy(zoomed).to(device)
 
 
 def _begins_with_columns(before_hw: tuple[int, int], after_hw: tuple[int, int]) -> bool:

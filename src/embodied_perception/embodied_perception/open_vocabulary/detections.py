@@ -5,6 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.special import expit
+
+#: Boxes of an image, before doubles go.
+MOST = 300
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,6 +56,36 @@ class Detections:
         return Detections(
             self.boxes[indices], self.scores[indices], self.labels[indices], self.points[indices]
         )
+
+
+def choose(
+    boxes: np.ndarray,
+    points: np.ndarray,
+    logits: np.ndarray,
+    background: np.ndarray,
+    least: np.ndarray,
+) -> Detections:
+    """Of P proposals those that show a label, the surest first, :data:`MOST` of them.
+
+    A proposal is of the label that fits it best, if no background text fits it better. What lies
+    outside of the image has no area.
+
+    Args:
+        boxes: (P, 4) left, top, right, bottom in pixels.
+        points: (P, D).
+        logits: (P, L) of the labels.
+        background: (P, K) of the background texts.
+        least: (L,) scores from which on labels count.
+
+    """
+    labels = logits.argmax(1)
+    best = logits[np.arange(len(logits)), labels]
+    scores = expit(best).astype(np.float32)
+    is_shown = (scores >= least[labels]) & (best > background.max(1, initial=-np.inf))
+    is_shown &= areas(boxes) > 0
+    order = np.argsort(-scores, kind="stable")
+    order = order[is_shown[order]][:MOST]
+    return Detections(boxes[order], scores[order], labels[order], points[order])
 
 
 def areas(boxes: np.ndarray) -> np.ndarray:

@@ -18,6 +18,7 @@ from embodied_perception.inference.runtime import Place
 from embodied_perception.open_vocabulary.text_cache import TextCache
 
 _BATCH = 64
+_TOKENIZERS = ("tokenizer.json", "vocab.json", "vocab.txt")
 _PROBES = ("a photo of a red mug.", "fire extinguisher", "The floor, 3 m away")
 
 
@@ -48,7 +49,10 @@ class TextEncoder:
     ) -> None:
         self._network = network.eval().to(place.device, place.dtype)
         self._tokenizer = _tokenizer(checkpoint.folder)
-        self._place, self._context, self._padded = place, context, padded
+        self._place, self._context = place, context
+        self._padding: dict[str, Any] = {"padding": True}
+        if padded:
+            self._padding = {"padding": "max_length", "max_length": context}
         self._cache, self.encoded = cache, 0
         self._model = _identity(checkpoint, self._run(_PROBES))
 
@@ -83,9 +87,7 @@ class TextEncoder:
 
     @torch.inference_mode()
     def _run_batch(self, texts: Sequence[str]) -> np.ndarray:
-        tokens = self._tokenizer(
-            list(texts), padding="max_length" if self._padded else True, max_length=self._context
-        )
+        tokens = self._tokenizer(list(texts), **self._padding)
         for text, numbers in zip(texts, tokens["input_ids"], strict=True):
             if len(numbers) > self._context:
                 own = len(self._tokenizer(text)["input_ids"])
@@ -110,14 +112,18 @@ def _tokenizer(folder: Path) -> Any:
 
     """
     transformers = library("transformers")
+    if not any((folder / name).is_file() for name in _TOKENIZERS):  # it would make one up
+        raise InferenceError(
+            f"{folder} has no tokenizer; copy tokenizer.json and tokenizer_config.json from where "
+            "the weights are from"
+        )
     try:
         return transformers.AutoTokenizer.from_pretrained(
             folder, local_files_only=True, trust_remote_code=False
         )
     except Exception as error:  # of many kinds, from release to release
         raise InferenceError(
-            f"{folder}: no tokenizer can be read ({first_line(error)}); copy tokenizer.json and "
-            "tokenizer_config.json from where the weights are from"
+            f"{folder}: the tokenizer cannot be read; copy it again: {first_line(error)}"
         ) from error
 
 

@@ -177,8 +177,8 @@ class Vocabulary:
 
 
 def _label(given: object) -> Label:
-    if isinstance(given, str):
-        return Label(given)
+    if not isinstance(given, dict):
+        return Label(_clean(given))
     values = _mapping(given, "a label", {"name", "synonyms", "threshold", "templates"})
     if "name" not in values:
         raise OpenVocabularyError(f"a label has no name: {given!r}")

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
 
-from embodied_perception.open_vocabulary.vocabulary import Vocabulary
+from embodied_perception.open_vocabulary.vocabulary import Label, Vocabulary
 
 
 class EncodesTexts(Protocol):
@@ -55,6 +55,16 @@ class Words:
             means / np.linalg.norm(means, axis=1, keepdims=True),
             np.array([number for number, _ in prompts]),
             points[len(texts) :],
+        )
+
+    def with_example(self, label: Label, point: np.ndarray) -> Words:
+        """These and one more label, which is known by its looks: a point (D,) of length 1."""
+        labels = (*self.vocabulary.labels, label)
+        return Words(
+            replace(self.vocabulary, labels=labels),
+            np.concatenate([self.points, point[None]]),
+            np.append(self.label_of_word, len(labels) - 1),
+            self.background,
         )
 
     def best_of_label(self, scores: np.ndarray) -> np.ndarray:

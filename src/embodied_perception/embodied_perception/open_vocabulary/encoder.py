@@ -1,0 +1,94 @@
+"""CLIP and its kin: images and texts as points of one space; what belongs together is near."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from embodied_perception.inference.batches import by_size
+from embodied_perception.inference.engine import Engine
+from embodied_perception.inference.model import Model, open_checkpoint
+from embodied_perception.inference.runtime import BEST, Runtime
+from embodied_perception.open_vocabulary.text_cache import TextCache
+from embodied_perception.open_vocabulary.text_encoder import TextEncoder
+from embodied_perception.open_vocabulary.towers import ARCHITECTURES, load_towers
+from embodied_perception.open_vocabulary.vocabulary import Vocabulary
+from embodied_perception.open_vocabulary.words import Words
+
+
+@dataclass(frozen=True, eq=False)
+class Encoder:
+    """A model of two towers that has been tried once.
+
+    Attributes:
+        model: encodes images.
+        texts: encodes texts.
+        scale: of the cosine between them, in a logit.
+        bias: added to it.
+        exclusive: whether it was trained to choose one of several texts (softmax), or to say of
+            each text alone whether it fits (sigmoid).
+
+    """
+
+    model: Model
+    texts: TextEncoder
+    scale: float
+    bias: float
+    exclusive: bool
+
+    @classmethod
+    def load(cls, source: str, runtime: Runtime = BEST, cache: TextCache | None = None) -> Encoder:
+        """Load a model, and try it on nothing.
+
+        Args:
+            source: ``builtin:NAME``, ``hf:OWNER/REPO``, or a folder.
+            runtime: on what it shall run.
+            cache: of texts that were encoded before.
+
+        Raises:
+            InferenceError: it is not there, not whole, or of another kind.
+
+        """
+        checkpoint = open_checkpoint(source, ARCHITECTURES)
+        towers = load_towers(checkpoint)
+        place = runtime.place()
+        any_size = ARCHITECTURES[checkpoint.model_type].any_size
+        model, _ = Model.tried(
+            source, checkpoint, Engine(towers.image, place, source, any_size=any_size)
+        )
+        texts = TextEncoder(
+            towers.text, checkpoint, place, towers.context, padded=not towers.exclusive, cache=cache
+        )
+        return cls(model, texts, towers.scale, towers.bias, towers.exclusive)
+
+    def words(self, vocabulary: Vocabulary) -> Words:
+        """A vocabulary in the model's space.
+
+        Raises:
+            OpenVocabularyError: a text is longer than the model's context.
+            InferenceError: the model fails.
+
+        """
+        return Words.encode(vocabulary, self.texts)
+
+    def points(self, images: Sequence[np.ndarray]) -> np.ndarray:
+        """Images as points (N, D) float32 of length 1.
+
+        Args:
+            images: (H, W, 3) uint8 RGB each, of any sizes.
+
+        Raises:
+            InferenceError: an image is something else, or the model fails.
+
+        """
+        found: dict[int, np.ndarray] = {}
+        for indices in by_size(images):
+            points, _ = self.model.run([images[index] for index in indices])
+            found |= dict(zip(indices, points.float().cpu().numpy(), strict=True))
+        return np.stack([found[index] for index in range(len(images))])
+
+    def logits(self, points: np.ndarray, texts: np.ndarray) -> np.ndarray:
+        """How well texts (W, D) fit images (..., D): (..., W)."""
+        return self.scale * (points @ texts.T) + self.bias
