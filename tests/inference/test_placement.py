@@ -69,3 +69,20 @@ def test_halves_have_enough_digits_for_large_images():
     expected = placement.to_image(ramp(128, 128))
     assert got.dtype == torch.float16
     assert (got.float() - expected).abs().max() < 0.01
+
+
+@pytest.mark.parametrize(
+    ("placement", "box", "expected"),
+    [
+        (Placement((48, 64), (24, 32), (0, 0), (24, 32)), [0, 0, 1, 1], [0, 0, 64, 48]),
+        (Placement((48, 64), (24, 32), (0, 0), (24, 32)), [0.25, 0.5, 0.5, 0.75], [16, 24, 32, 36]),
+        # 80x160 of a 40x80 image doubled; the middle 64x96 of it is seen.
+        (Placement((40, 80), (80, 160), (8, 32), (64, 96)), [0, 0, 1, 1], [16, 4, 64, 36]),
+        # A square with the image in its upper part: what is below is no image.
+        (Placement((30, 40), (48.0, 64.0), (0, 0), (64, 64)), [0, 0, 1, 1], [0, 0, 40, 30]),
+        (Placement((30, 40), (48.0, 64.0), (0, 0), (64, 64)), [-1, 0.25, 0.5, 2], [0, 10, 20, 30]),
+    ],
+)
+def test_boxes_are_put_back_into_the_image(placement, box, expected):
+    boxes = torch.tensor([[box]], dtype=torch.float32)
+    assert placement.boxes_to_image(boxes)[0, 0].tolist() == expected

@@ -17,7 +17,10 @@ from embodied_perception.inference.preprocessor_file import (  # noqa: E402
     write_fixed,
 )
 
-KINDS = ("Segformer", "Mask2Former", "MobileNetV2", "MobileViT", "ConvNext", "ViT")
+KINDS = (
+    *("Segformer", "Mask2Former", "MobileNetV2", "MobileViT", "ConvNext", "ViT"),
+    *("CLIP", "Siglip", "OwlViT", "Owlv2", "GroundingDino"),
+)
 #: Height and width of images: cameras', odd ones, and hardly any.
 SIZES = ((48, 64), (64, 48), (97, 131), (33, 32), (200, 30))
 SMALL = {
@@ -27,6 +30,11 @@ SMALL = {
     "MobileViT": {"size": {"shortest_edge": 40}, "crop_size": {"height": 48, "width": 48}},
     "ConvNext": {"size": {"shortest_edge": 56}},
     "ViT": {"size": {"height": 56, "width": 56}},
+    "CLIP": {"size": {"shortest_edge": 40}, "crop_size": {"height": 40, "width": 40}},
+    "Siglip": {"size": {"height": 48, "width": 48}},
+    "OwlViT": {"size": {"height": 64, "width": 64}},
+    "Owlv2": {"size": {"height": 64, "width": 64}},
+    "GroundingDino": {"size": {"shortest_edge": 50, "longest_edge": 90}},
 }
 ODD = {
     "Segformer": [
@@ -51,6 +59,11 @@ ODD = {
     "MobileViT": [{"do_flip_channel_order": False}, {"do_normalize": True}, {"do_rescale": False}],
     "ConvNext": [{"crop_pct": 0.9}, {"size": {"shortest_edge": 384}}, {"do_resize": False}],
     "ViT": [{"resample": 5}, {"resample": 4}, {"do_resize": False}],
+    "CLIP": [{"size": {"shortest_edge": 60}}, {"do_center_crop": False}],
+    "Siglip": [{"resample": 2}],
+    "OwlViT": [{"resample": 2}],
+    "Owlv2": [{"size": {"height": 200, "width": 200}}, {"size": {"height": 20, "width": 20}}],
+    "GroundingDino": [{"size": {"shortest_edge": 70, "longest_edge": 71}}],
 }
 CASES = [(kind, SMALL[kind]) for kind in KINDS]
 CASES += [(kind, SMALL[kind] | odd) for kind in KINDS for odd in ODD[kind]]
@@ -114,7 +127,7 @@ def test_the_placement_has_the_size_of_the_input(kind, size, tmp_path, scene):
     batch = preprocessing.prepare([scene(*size)] * 2, "cpu")
     assert preprocessing.placement(size[::-1]).input_hw == batch.shape[-2:]
     assert preprocessing.fixed_hw in (None, tuple(batch.shape[-2:]))
-    assert (preprocessing.fixed_hw is None) == (kind == "Mask2Former")
+    assert (preprocessing.fixed_hw is None) == (kind in ("Mask2Former", "GroundingDino"))
     assert batch.is_contiguous(memory_format=torch.channels_last)
 
 
@@ -180,7 +193,7 @@ def test_images_that_are_none(images, message):
         ({"image_mean": [0.2, "x", 0.2]}, "image_mean: got"),
         ({"image_mean": 0.5}, "image_mean: got 0.5, expected three numbers"),
         ({"do_pad": True, "pad_size": {"height": 0, "width": 4}}, "pad_size: got"),
-        ({"image_processor_type": "CLIPImageProcessor"}, "image_processor_type: got CLIP, expect"),
+        ({"image_processor_type": "BlipImageProcessor"}, "image_processor_type: got Blip, expect"),
         ({"image_processor_type": "ConvNextImageProcessor", "size": {"height": 2, "width": 2}},
             "size: got .*expected shortest_edge"),
         ({"image_processor_type": "ConvNextImageProcessor", "size": 64, "crop_pct": 0},

@@ -99,7 +99,7 @@ def test_a_cache_that_is_locked_saves_nothing(tmp_path, monkeypatch):
     cache = TextCache(path)
     cache.write("model", {"mug": np.arange(3.0)})
     connect = sqlite3.connect
-    monkeypatch.setattr(sqlite3, "connect", lambda name, timeout: connect(name, timeout=0))
+    monkeypatch.setattr(sqlite3, "connect", lambda name, **_: connect(name, timeout=0))
     with connect(path) as other:
         other.execute("BEGIN EXCLUSIVE")
         cache.write("model", {"cup": np.arange(3.0)})
