@@ -18,9 +18,21 @@ ROOT = Path(__file__).parents[2]
 BAG = ROOT / "src/embodied_perception_bringup/demo/demo_room.mcap"
 sys.path.append(str(ROOT / "tools"))
 
-from demo_room import meshes, objects, sensor, textures  # noqa: E402
+from demo_room import (  # noqa: E402
+    captions,
+    meshes,
+    objects,
+    sensor,
+    textures,
+)
 from demo_room.masks import render_masks, write_labels, write_split  # noqa: E402
-from demo_room.palette import CLASSES, COLORS, OBJECT_CLASSES, rgb  # noqa: E402
+from demo_room.palette import (  # noqa: E402
+    CLASSES,
+    COLORS,
+    HELD_OUT_PAIRS,
+    OBJECT_CLASSES,
+    rgb,
+)
 from demo_room.parts import part  # noqa: E402
 from demo_room.path import BASE_FROM_CAMERA, FRAMES, speeds, world_from_base  # noqa: E402
 from demo_room.random_rooms import random_room  # noqa: E402
@@ -190,6 +202,21 @@ def test_random_rooms_build_and_between_them_show_every_class():
                 gap = abs(each.along - doors[0].along) - (each.size[0] + doors[0].size[0]) / 2
                 assert gap > 0.05
     assert shown >= set(CLASSES) - {"floor", "wall", "ceiling"}
+
+
+def test_rooms_to_learn_captions_from_lack_the_held_out_pairs_and_nothing_else():
+    rooms = [random_room(seed, HELD_OUT_PAIRS) for seed in range(100)]
+    learnt = {(item.color, item.kind) for room in rooms for item in room.items}
+    assert not learnt & HELD_OUT_PAIRS
+    assert learnt == {(color, kind) for color in COLORS for kind in OBJECT_CLASSES} - HELD_OUT_PAIRS
+    assert all(len(room.items) == 18 for room in rooms)
+    assert random_room(3, {("no", "such")}) == random_room(3)
+
+
+def test_held_out_pairs_are_in_the_held_out_room_and_some_in_the_demo():
+    names = {f"{color} {kind}" for color, kind in HELD_OUT_PAIRS}
+    assert names <= set(HELDOUT.pairs)
+    assert names & set(DEMO.pairs) == {"red mug", "green bottle", "blue box"}
 
 
 @functools.cache
@@ -408,11 +435,45 @@ def test_masks_show_what_a_recording_shows(tmp_path):
     assert len(list((tmp_path / "valannot").iterdir())) == 3
 
 
+@pytest.mark.parametrize("option", ["--masks", "--captions"])
 @pytest.mark.parametrize("rooms", ["0", "-1", "many"])
-def test_masks_are_of_a_whole_number_of_rooms(rooms):
-    result = run_tool(f"--masks={rooms}")
+def test_data_sets_are_of_a_whole_number_of_rooms(option, rooms):
+    result = run_tool(f"{option}={rooms}")
     assert result.returncode == 2
     assert f"got '{rooms}', expected a whole number from 1 on" in result.stderr
+
+
+# Captions
+
+
+def test_things_are_objects_and_furniture_with_the_colours_that_they_have():
+    things = captions.things(DEMO, world_of(DEMO).parts)
+    assert len(things) == len(DEMO.furniture) + len(DEMO.items)
+    assert things["red_mug_1"] == captions.Thing("mug", "red")
+    assert things["sofa"].name == "green sofa"
+    assert things["desk"].name == "table"  # of wood, and of the class of tables
+    assert things["plant"].name == "plant"  # its pot alone is white
+
+
+@pytest.mark.usefixtures("mujoco")
+def test_captions_name_what_the_masks_show(tmp_path):
+    (masked,) = render_masks(DEMO, 1)
+    (captioned,) = captions.render_captions(DEMO, 1)
+    np.testing.assert_array_equal(captioned.color_rgb, masked.color_rgb)
+    for number, thing in captioned.things.items():
+        shown = masked.labels[captioned.numbers == number]
+        assert set(shown) == {CLASSES.index(thing.kind)}
+    nothing = {CLASSES[label] for label in np.unique(masked.labels[captioned.numbers == 0])}
+    assert nothing <= {"floor", "wall", "ceiling", "window", "door", "picture"}
+
+    captions.write_split(tmp_path, "val", [captioned])
+    numbers = cv2.imread(str(tmp_path / "valthings/demo_000.png"), cv2.IMREAD_UNCHANGED)
+    np.testing.assert_array_equal(numbers, captioned.numbers)
+    assert (tmp_path / "val/demo_000.jpg").is_file()
+    said = json.loads((tmp_path / "valthings/demo_000.json").read_text())
+    assert set(map(int, said)) == set(np.unique(numbers)) - {0}
+    assert {"name": "purple bottle", "color": "purple", "kind": "bottle"} in said.values()
+    assert {"name": "cupboard", "kind": "cupboard"} in said.values()
 
 
 # Rounds

@@ -34,6 +34,9 @@ Render a furnished room with named, coloured objects as an RGB-D recording with 
   python tools/demo_room --masks 40                 pictures and class masks of 40 random rooms, and
                                                     of demo (val) and heldout (test), to train and
                                                     to judge a segmentation by: out/rooms/masks
+  python tools/demo_room --captions 100             the same with the number and name of each thing,
+                                                    to train a two-tower model by; the random rooms
+                                                    lack some pairs of heldout: out/rooms/captions
 
 Needs the development dependency group 'render' (MuJoCo) and, without a display, EGL
 (Debian: libegl1 libgl1-mesa-dri). A bag needs the workspace's ROS: prefix ./run shell -c '...'.
@@ -90,6 +93,9 @@ def main() -> int:
         "--masks", type=count, metavar="N", help="write pictures and masks of N random rooms"
     )
     parser.add_argument(
+        "--captions", type=count, metavar="N", help="write pictures and names of N random rooms"
+    )
+    parser.add_argument(
         "--list", action="store_true", help="print the colour-object pairs of the rooms"
     )
     arguments = parser.parse_args()
@@ -106,6 +112,11 @@ def main() -> int:
     if arguments.masks:
         folder = arguments.output or Path("out/rooms/masks")
         record_masks(folder, arguments.masks)
+        print(folder)
+        return 0
+    if arguments.captions:
+        folder = arguments.output or Path("out/rooms/captions")
+        record_captions(folder, arguments.captions)
         print(folder)
         return 0
     kind = "_calibration" if arguments.calibration else "_rounds" if arguments.rounds else ""
@@ -163,12 +174,25 @@ def record_masks(folder: Path, rooms: int) -> None:
     """Write random rooms to train by, and the two rooms that none of them is to judge by."""
     from demo_room.masks import render_masks, write_labels, write_split
 
-    splits = {"train": [random_room(seed) for seed in range(rooms)]}
-    splits |= {"val": [DEMO], "test": [HELDOUT]}
-    for split, frames in (("train", 8), ("val", 30), ("test", 30)):
-        for room in splits[split]:
-            write_split(folder, split, shown(room, render_masks(room, frames), frames))
+    train = [random_room(seed) for seed in range(rooms)]
+    for split, room, frames in split_rooms(train):
+        write_split(folder, split, shown(room, render_masks(room, frames), frames))
     write_labels(folder)
+
+
+def record_captions(folder: Path, rooms: int) -> None:
+    """Write random rooms without the held-out pairs, and the two rooms that have them."""
+    from demo_room.captions import render_captions, write_split
+    from demo_room.palette import HELD_OUT_PAIRS
+
+    train = [random_room(seed, HELD_OUT_PAIRS) for seed in range(rooms)]
+    for split, room, frames in split_rooms(train):
+        write_split(folder, split, shown(room, render_captions(room, frames), frames))
+
+
+def split_rooms(train: list[Room]) -> list[tuple[str, Room, int]]:
+    """Which split each room is in, and in how many pictures."""
+    return [*(("train", room, 8) for room in train), ("val", DEMO, 30), ("test", HELDOUT, 30)]
 
 
 def shown(room: Room, frames: Iterator[FrameT], total: int) -> Iterator[FrameT]:

@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 
 from demo_room.palette import CLASSES
+from demo_room.parts import Part
 from demo_room.path import BASE_FROM_CAMERA, world_from_base
 from demo_room.render import Painter, classes_of
 from demo_room.room import Room
@@ -30,14 +31,22 @@ class Masked:
 def render_masks(room: Room, frames: int) -> Iterator[Masked]:
     """Draw ``frames`` pictures, evenly along the room's path, as its camera would take them."""
     parts = build(room).parts
-    painter, class_of_part = Painter(parts, room.size_xyz), classes_of(parts)
+    class_of_part = classes_of(parts)
+    for name, color_rgb, part_index in draw(room, parts, frames):
+        yield Masked(name, color_rgb, class_of_part[part_index])
+
+
+def draw(
+    room: Room, parts: list[Part], frames: int
+) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
+    """Name, picture as the camera takes it, and the part that each pixel shows (-1 none)."""
+    painter = Painter(parts, room.size_xyz)
     try:
         for index, world_from_robot in enumerate(world_from_base(room.orbit, frames)):
             pose = world_from_robot @ BASE_FROM_CAMERA
             rng = np.random.default_rng([room.seed, index])
             color_rgb = camera_picture(rng, painter.color(pose))
-            labels = class_of_part[painter.part_index(pose)]
-            yield Masked(f"{room.name}_{index:03d}", color_rgb, labels)
+            yield f"{room.name}_{index:03d}", color_rgb, painter.part_index(pose)
     finally:
         painter.close()
 

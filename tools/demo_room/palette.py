@@ -31,6 +31,16 @@ OBJECT_CLASSES = (
 CLASSES = BACKGROUND_CLASSES + OBJECT_CLASSES
 UNLABELLED = 255
 
+#: Pairs of the held-out room that no room to learn captions from has: whoever finds them has put a
+#: colour and a kind together that it only saw apart. The first three are in the demo room too.
+HELD_OUT_PAIRS = frozenset(
+    {
+        *(("red", "mug"), ("green", "bottle"), ("blue", "box")),
+        *(("red", "teapot"), ("orange", "cup"), ("green", "ball"), ("yellow", "clock")),
+        *(("blue", "plate"), ("pink", "candle"), ("black", "vase")),
+    }
+)
+
 
 def rgb(color: str) -> np.ndarray:
     """Return the (3,) float sRGB of a colour name; an unknown name is a KeyError."""

@@ -12,7 +12,7 @@ from demo_room.meshes import Mesh, join
 
 @dataclass(frozen=True, eq=False)
 class Part:
-    """One mesh with one texture. ``instance`` is the object's unique name, or empty."""
+    """One mesh with one texture. ``instance`` is the object's or piece's unique name, or empty."""
 
     mesh: Mesh
     image_rgb: np.ndarray

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from functools import lru_cache
 
 import numpy as np
@@ -25,8 +26,11 @@ LOOKS = {
 }
 
 
-def random_room(seed: int) -> Room:
-    """Return the same room for the same seed; one object may hide another along the whole path."""
+def random_room(seed: int, without: Collection[tuple[str, str]] = ()) -> Room:
+    """Return the same room for the same seed; one object may hide another along the whole path.
+
+    It has no object of the pairs of colour and kind that it shall be ``without``.
+    """
     rng = np.random.default_rng([seed, 2024])
     size = (float(rng.uniform(4.3, 4.8)), float(rng.uniform(3.5, 3.9)), 2.5)
     pieces = _furnish(rng, size)
@@ -52,7 +56,7 @@ def random_room(seed: int) -> Room:
         walls=tuple(f"{style} {tint}" for style, tint in zip(styles, tints, strict=True)),
         furniture=tuple(pieces),
         hangings=tuple(_decorate(rng, size, pieces)),
-        items=tuple(_strew(rng, pieces)),
+        items=tuple(_strew(rng, pieces, without)),
         orbit=Orbit(
             radii_xy=(size[0] / 2 - 1.35, size[1] / 2 - 1.28),
             start=float(rng.uniform(0, 360)),
@@ -163,7 +167,9 @@ def _decorate(
     return hangings
 
 
-def _strew(rng: np.random.Generator, pieces: list[Furniture]) -> list[Item]:
+def _strew(
+    rng: np.random.Generator, pieces: list[Furniture], without: Collection[tuple[str, str]]
+) -> list[Item]:
     """Each kind of object where it fits, then some again in another colour; none touch."""
     surfaces: list[tuple[str, Surface]] = [
         (f"{piece.name}/{key}".rstrip("/"), surface)
@@ -184,6 +190,8 @@ def _strew(rng: np.random.Generator, pieces: list[Furniture]) -> list[Item]:
             on, surface = choices[rng.integers(len(choices))]
             room_xy = np.array(surface.size_xy) / 2 - radius
             if (room_xy < 0).any() or any(item.name == f"{color} {kind}" for item in items):
+                continue
+            if (color, kind) in without:
                 continue
             xy = rng.uniform(-room_xy, room_xy)
             if any(

@@ -59,7 +59,10 @@ def build(room: Room) -> World:
     surfaces: dict[str, tuple[Furniture, Surface]] = {}
     for piece in room.furniture:
         made = furniture.BUILDERS[piece.kind](generator(room, piece.name), piece.look)
-        parts += [p.moved((piece.x, piece.y, 0), piece.yaw) for p in made.parts]
+        parts += [
+            replace(p.moved((piece.x, piece.y, 0), piece.yaw), instance=piece.name)
+            for p in made.parts
+        ]
         for size, center in made.solids:
             at = _placed(piece, center)
             solids.append(Solid(piece.name, np.array(size), at, piece.yaw))
