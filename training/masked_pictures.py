@@ -79,11 +79,13 @@ def varied(
     chance: random.Random,
     scales: tuple[float, float] = (0.75, 1.75),
     focus: float = 0.0,
+    light: float = 1.0,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Another view of an image: scaled, mirrored, cut out, in another light.
 
     With a probability of ``focus``, what is cut out shows a class that is drawn from those in the
-    image, the more likely the less of it is there.
+    image, the more likely the less of it is there. The less ``light``, the less that changes; where
+    names of colours shall stay true, little may.
     """
     # What is cut out is made as large as it shall be, and the rest of the image left alone.
     scale = chance.uniform(*scales)
@@ -103,9 +105,10 @@ def varied(
     mask = cv2.resize(mask[cut], size_hw[::-1], interpolation=cv2.INTER_NEAREST)
     if chance.random() < 0.5:
         image, mask = image[:, ::-1], mask[:, ::-1]
-    light = np.array([chance.uniform(0.9, 1.1) for _ in range(3)]) * chance.uniform(0.7, 1.3)
-    levels = np.arange(256)[:, None] / 255.0 * light
-    curve = 255.0 * np.clip(levels, 0, 1) ** chance.uniform(0.8, 1.25)
+    tint = np.array([chance.uniform(1 - 0.1 * light, 1 + 0.1 * light) for _ in range(3)])
+    gain = tint * chance.uniform(1 - 0.3 * light, 1 + 0.3 * light)
+    levels = np.arange(256)[:, None] / 255.0 * gain
+    curve = 255.0 * np.clip(levels, 0, 1) ** chance.uniform(1 - 0.2 * light, 1 + 0.25 * light)
     lit = cv2.LUT(np.ascontiguousarray(image), curve.astype(np.uint8)[:, None])
     return lit, np.ascontiguousarray(mask)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from safetensors.torch import save_file
@@ -17,7 +18,6 @@ def write_model(
     folder: Path, network: nn.Module, labels: Sequence[str], size_hw: tuple[int, int]
 ) -> None:
     """Write what loads: the names of the classes, the size to run at, and the weights in fp16."""
-    folder.mkdir(parents=True, exist_ok=True)
     height, width = size_hw
     config = {
         "model_type": "compact_unet",
@@ -33,6 +33,14 @@ def write_model(
         "rescale_factor": 1 / 255,
         "do_normalize": False,
     }
+    write_files(folder, network, config, preprocessor)
+
+
+def write_files(
+    folder: Path, network: nn.Module, config: dict[str, Any], preprocessor: dict[str, Any]
+) -> None:
+    """Write what says how to build a network and what to feed it, and its weights in fp16."""
+    folder.mkdir(parents=True, exist_ok=True)
     for name, content in (("config", config), ("preprocessor_config", preprocessor)):
         text = json.dumps(content, indent=2)
         (folder / f"{name}.json").write_text(text + "\n", encoding="utf-8")
@@ -70,25 +78,37 @@ def write_card(
         (label, [each.iou[number] for each in confusions.values()])
         for number, label in enumerate(labels)
     ]
-    rows += [f"| {name} | {' | '.join(map(_percent, values))} |" for name, values in figures]
+    rows += [f"| {name} | {' | '.join(map(percent, values))} |" for name, values in figures]
+    results = [
+        "Intersection over union by class, with the weights of this folder; - where a class is",
+        "not there.\n",
+        *rows,
+    ]
+    what = "A compact U-Net that says what each pixel of an RGB image shows."
+    write_page(folder, title, what, about, command, results)
+
+
+def write_page(
+    folder: Path, title: str, what: str, about: str, command: str, results: Sequence[str]
+) -> None:
+    """Write README.md of what a network is, and lines of results; the rest as for a card."""
     _, head, about = about.split("---\n", 2)
     text = "\n".join(
         [
             f"---\n{head}---\n",
             f"# {title}\n",
-            "A compact U-Net that says what each pixel of an RGB image shows.\n",
+            f"{what}\n",
             "## Data\n",
             f"{about.strip()}\n",
             "## Training\n",
             f"```sh\n{command}\n```\n",
             "## How well it does\n",
-            "Intersection over union by class, with the weights of this folder; - where a class is",
-            "not there.\n",
-            *rows,
+            *results,
         ]
     )
     (folder / "README.md").write_text(text + "\n", encoding="utf-8")
 
 
-def _percent(share: float) -> str:
+def percent(share: float) -> str:
+    """A share from 0 to 1 as cards have it."""
     return f"{100 * share:.1f} %" if np.isfinite(share) else "-"

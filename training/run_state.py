@@ -24,6 +24,7 @@ class Run:
         losses: of each epoch, on the training data.
         scores: of each epoch, on the validation data.
         seconds: that all of it took.
+        also: other scores of each epoch, on the validation data, by what they are called.
 
     """
 
@@ -32,6 +33,7 @@ class Run:
     losses: list[float] = field(default_factory=list)
     scores: list[float] = field(default_factory=list)
     seconds: float = 0.0
+    also: dict[str, list[float]] = field(default_factory=dict)
 
 
 def save(folder: Path, network: nn.Module, optimiser: torch.optim.Optimizer, run: Run) -> None:
@@ -66,11 +68,15 @@ def resume(folder: Path, network: nn.Module, optimiser: torch.optim.Optimizer) -
 def plot(run: Run, path: Path, score: str) -> None:
     """Write a picture: the loss by epoch, and the score, which is called ``score``."""
     figure = Figure(figsize=(9, 3.2), layout="constrained")
-    curves = ((run.losses, "loss"), (run.scores, score))
-    for axes, (values, label) in zip(figure.subplots(1, 2), curves, strict=True):
-        axes.plot(range(1, len(values) + 1), values, color="#4878a8")
+    losses, scores = figure.subplots(1, 2)
+    for axes, values, label in ((losses, run.losses, "loss"), (scores, run.scores, score)):
+        axes.plot(range(1, len(values) + 1), values, color="#4878a8", label=label)
         axes.set_xlabel("epoch")
         axes.set_title(label)
         axes.grid(alpha=0.3)
         axes.spines[["top", "right"]].set_visible(False)
+    for label, values in run.also.items():
+        scores.plot(range(1, len(values) + 1), values, color="#c86432", label=label)
+    if run.also:
+        scores.legend(frameon=False)
     figure.savefig(path, dpi=110)

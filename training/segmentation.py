@@ -7,8 +7,6 @@ are unlabelled. The names are a list in labels.json, CamVid's where there is non
 seeded, and goes on where it was interrupted. Its folder holds the best weights by the validation
 split (model.safetensors), the last state, and the curves as a picture; --model writes the last
 weights, the classes' biases adjusted on the training images, as a folder to load, with a card.
-
-Source of the schedule: L.-C. Chen et al., DeepLab, 2017 (poly).
 """
 
 from __future__ import annotations
@@ -27,25 +25,17 @@ import torch
 from class_biases import adjust_classes
 from masked_pictures import UNLABELLED, Pictures, read_labels, varied
 from model_folder import write_card, write_model
+from options import add_options, checked
 from rich.console import Console
 from rich.progress import Progress
 from run_state import Run, plot, resume, save
 from safetensors.torch import load_file, save_file
+from steps import Steps, as_batch, set_rate
 from torch import Tensor
 from torch.nn.functional import cross_entropy
-from torch.nn.utils import clip_grad_norm_
 
 from embodied_perception.evaluation.segmentation import Confusion
 from embodied_perception.segmentation.compact_unet import CompactUNet
-
-_STEEPEST = 5.0  # norm of all gradients together; one bad batch must not throw everything off
-_LEAST_LEARNT = 0.9  # of the batches of an epoch
-
-
-def as_batch(images: list[np.ndarray], device: torch.device) -> Tensor:
-    """(B, 3, H, W) from 0 to 1."""
-    stacked = torch.from_numpy(np.stack(images)).to(device)
-    return stacked.permute(0, 3, 1, 2).float().div(255.0)
 
 
 def train_epoch(
@@ -70,11 +60,9 @@ def train_epoch(
     device = next(network.parameters()).device
     batches = len(order) // arguments.batch
     task = progress.add_task(f"epoch {run.epoch + 1}", total=batches)
-    total, learnt = 0.0, 0
+    steps = Steps(network, optimiser)
     for number in range(batches):
-        done = (run.epoch + number / batches) / arguments.epochs
-        for group in optimiser.param_groups:
-            group["lr"] = arguments.rate * (1.0 - done) ** 0.9
+        set_rate(optimiser, arguments.rate, (run.epoch + number / batches) / arguments.epochs)
         chosen = order[number * arguments.batch :][: arguments.batch]
         views = [
             varied(
@@ -89,27 +77,16 @@ def train_epoch(
         ]
         images = as_batch([image for image, _ in views], device)
         masks = torch.from_numpy(np.stack([mask for _, mask in views])).long().to(device)
-        before = [buffer.clone() for buffer in network.buffers()]
-        with torch.autocast(device.type, torch.bfloat16, enabled=arguments.compile):
-            logits = score(images)
-        loss = cross_entropy(logits.float(), masks, weights, ignore_index=UNLABELLED)
-        optimiser.zero_grad()
-        loss.backward()
-        if torch.isfinite(clip_grad_norm_(network.parameters(), _STEEPEST)):
-            optimiser.step()
-            total += float(loss.detach())
-            learnt += 1
-        else:  # compiled, it happens once in thousands, and not again with the same images
-            for buffer, value in zip(network.buffers(), before, strict=True):
-                buffer.copy_(value)
+
+        def loss_of_batch(images: Tensor = images, masks: Tensor = masks) -> Tensor:
+            with torch.autocast(device.type, torch.bfloat16, enabled=arguments.compile):
+                logits = score(images)
+            return cross_entropy(logits.float(), masks, weights, ignore_index=UNLABELLED)
+
+        loss = steps.take(loss_of_batch)
         progress.update(task, advance=1, description=f"epoch {run.epoch + 1}  loss {loss:.3f}")
     progress.remove_task(task)
-    if learnt < _LEAST_LEARNT * batches:
-        raise SystemExit(
-            f"epoch {run.epoch + 1}: of {batches} batches, {batches - learnt} had no finite "
-            "gradient; go on from the epoch before with a lower --rate"
-        )
-    return total / max(1, learnt)
+    return steps.mean(run.epoch + 1)
 
 
 @torch.inference_mode()
@@ -159,49 +136,15 @@ def parse(given: list[str]) -> argparse.Namespace:
         description="Train the compact U-Net on CamVid, or on any folder laid out like it.",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
-    parser.add_argument("--data", type=Path, required=True, help="folder with train/, trainannot/")
-    parser.add_argument("-o", "--output", type=Path, default=Path("out/training/camvid"))
-    parser.add_argument("--epochs", type=int, default=200, help="through all training images")
-    parser.add_argument("--stop-after", type=int, help="epochs of this call; the rest is for later")
-    parser.add_argument("--batch", type=int, default=8, help="images at a time")
-    parser.add_argument("--crop", type=int, nargs=2, default=(360, 480), help="height and width")
-    parser.add_argument(
-        "--scales", type=float, nargs=2, default=(0.75, 1.75), help="of images before the crop"
-    )
-    parser.add_argument(
-        "--begin-with", type=Path, metavar="RUN", help="folder of another run, whose best to take"
-    )
-    parser.add_argument("--rate", type=float, default=2e-3, help="learning rate at the start")
-    parser.add_argument(
-        "--focus", type=float, default=0.0, help="share of crops around a class, a rare one rather"
-    )
+    add_options(parser)
+    parser.set_defaults(output=Path("out/training/camvid"), epochs=200, crop=(360, 480))
+    parser.set_defaults(scales=(0.75, 1.75), focus=0.0)
     parser.add_argument(
         "--balance", type=float, default=1.1, help="the nearer to 1, the more rare classes count"
     )
-    parser.add_argument(
-        "--compile",
-        action="store_true",
-        help="in bfloat16, by torch.compile (two minutes at first): twice as fast where the "
-        "processor has AMX",
-    )
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--limit", type=int, help="images of each split; all by default")
-    parser.add_argument("--model", type=Path, help="folder for the trained model, when done")
-    parser.add_argument("--about", type=Path, help="Markdown for its card: the data, its licence")
-    arguments = parser.parse_args(given)
-    arguments.crop, arguments.scales = tuple(arguments.crop), tuple(arguments.scales)
-    if not 0 < arguments.scales[0] <= arguments.scales[1]:
-        parser.error("--scales: give the smallest, above 0, then the largest")
-    if not 0 <= arguments.focus <= 1:
-        parser.error("--focus: give a share from 0 to 1")
+    arguments = checked(parser, given)
     if arguments.balance <= 1:
         parser.error("--balance: give a number above 1")
-    if bool(arguments.model) != bool(arguments.about):
-        parser.error("--model needs --about, the text of its card, and the other way round")
-    if arguments.about and not arguments.about.is_file():
-        parser.error(f"--about: {arguments.about} is no file; write the text of the card")
-    if arguments.about and arguments.about.read_text(encoding="utf-8").count("---\n") < 2:
-        parser.error("--about: begin it with the licence: license: NAME between lines of ---")
     return arguments
 
 
