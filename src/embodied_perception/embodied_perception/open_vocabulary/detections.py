@@ -90,14 +90,18 @@ def choose(
 
 def areas(boxes: np.ndarray) -> np.ndarray:
     """(...,) of boxes (..., 4); 0 of those that are inside out."""
-    return np.prod(np.clip(boxes[..., 2:] - boxes[..., :2], 0, None), axis=-1)
+    width, height = (np.maximum(boxes[..., 2 + axis] - boxes[..., axis], 0) for axis in (0, 1))
+    return width * height
 
 
 def overlaps(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     """Intersection over union (N, M) of boxes (N, 4) and (M, 4); 0 where both have no area."""
-    left_top = np.maximum(first[:, None, :2], second[None, :, :2])
-    right_bottom = np.minimum(first[:, None, 2:], second[None, :, 2:])
-    shared = areas(np.concatenate([left_top, right_bottom], -1))
+    width, height = (
+        np.minimum.outer(first[:, 2 + axis], second[:, 2 + axis])
+        - np.maximum.outer(first[:, axis], second[:, axis])
+        for axis in (0, 1)
+    )
+    shared = np.maximum(width, 0) * np.maximum(height, 0)
     union = areas(first)[:, None] + areas(second)[None] - shared
     return np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)
 
