@@ -18,7 +18,8 @@ from torch.nn.functional import pad
 
 #: Of half the size at a time. Input sizes are padded to a multiple of 2 to their number.
 _CHANNELS = (24, 48, 96)
-_DILATIONS = ((2, 2, 2), (4, 4, 8, 8, 16, 16))
+#: Of the blocks at a quarter of the size, and at an eighth.
+DILATIONS = ((2, 2, 2), (4, 4, 8, 8, 16, 16))
 
 
 class CompactUNet(nn.Module):
@@ -34,13 +35,9 @@ class CompactUNet(nn.Module):
     def __init__(self, classes: int) -> None:
         super().__init__()
         first, second, third = _CHANNELS
-        self.stem = nn.Sequential(
-            Convolution(3, first, 3, stride=2),
-            Convolution(first, first, 3),
-            Convolution(first, first, 3),
-        )
-        self.encode_4 = _stage(first, second, _DILATIONS[0])
-        self.encode_8 = _stage(second, third, _DILATIONS[1])
+        self.stem = stem(first)
+        self.encode_4 = stage(first, second, DILATIONS[0])
+        self.encode_8 = stage(second, third, DILATIONS[1])
         self.context = GlobalContext(third)
         self.decode_4 = Merge(third, second, second)
         self.decode_2 = Merge(second, first, first)
@@ -58,9 +55,7 @@ class CompactUNet(nn.Module):
 
         """
         height, width = images.shape[-2:]
-        missing = -width % self.stride, -height % self.stride
-        images = pad(images, (0, missing[0], 0, missing[1]), mode="replicate")
-        at_2 = self.stem(2.0 * images - 1.0)
+        at_2 = self.stem(2.0 * padded(images, self.stride) - 1.0)
         at_4 = self.encode_4(at_2)
         at_8 = self.context(self.encode_8(at_4))
         at_2 = self.decode_2(self.decode_4(at_8, at_4), at_2)
@@ -164,7 +159,23 @@ class Merge(nn.Module):
         return mixed
 
 
-def _stage(before: int, after: int, dilations: Sequence[int]) -> nn.Sequential:
+def padded(images: Tensor, stride: int) -> Tensor:
+    """Images (B, C, H, W), continued below and on the right to a multiple of ``stride``."""
+    height, width = images.shape[-2:]
+    return pad(images, (0, -width % stride, 0, -height % stride), mode="replicate")
+
+
+def stem(channels: int) -> nn.Sequential:
+    """From RGB to features of half the size."""
+    return nn.Sequential(
+        Convolution(3, channels, 3, stride=2),
+        Convolution(channels, channels, 3),
+        Convolution(channels, channels, 3),
+    )
+
+
+def stage(before: int, after: int, dilations: Sequence[int]) -> nn.Sequential:
+    """Half the size, then a block for each dilation."""
     blocks = [TwoDistances(after, dilation) for dilation in dilations]
     return nn.Sequential(Downsample(before, after), *blocks)
 
