@@ -8,12 +8,12 @@ from pathlib import Path
 from sensor_msgs.msg import CameraInfo
 
 from embodied_perception.bags.message_types import type_name_of
+from embodied_perception.bags.moments import moments
 from embodied_perception.bags.reader import BagReader
 from embodied_perception.camera import Camera, camera_from_info
-from embodied_perception.errors import BagError, PerceptionError
+from embodied_perception.errors import BagError
 from embodied_perception.frame import Frame
 from embodied_perception.stages.decoding import Decoder
-from embodied_perception.stages.pairing import sets_of
 from embodied_perception.stages.transports import TRANSPORTS
 
 #: Names of the types of message that carry images.
@@ -63,8 +63,7 @@ def frame_sets(
         problem: told what cannot be decoded, or has no partner.
 
     """
-    frames = _frames(path, topics, problem)
-    return sets_of(frames, topics, tolerance_ns, lambda why, text: problem(f"{why}: {text}"))
+    return moments(path, [(topic, Decoder()) for topic in topics], tolerance_ns, problem)
 
 
 def calibration_topic(bag: BagReader, image_topic: str) -> str:
@@ -102,22 +101,3 @@ def _beside(bag: BagReader, image_topic: str) -> str | None:
         if beside in bag.topics and bag.topics[beside].type_name == type_name_of(CameraInfo):
             return beside
     return None
-
-
-def _frames(
-    path: Path, topics: Sequence[str], problem: Callable[[str], None]
-) -> Iterator[tuple[str, Frame]]:
-    decoders = {topic: Decoder() for topic in topics}
-
-    def good(topic: str, results: Sequence[object]) -> Iterator[tuple[str, Frame]]:
-        for result in results:
-            if isinstance(result, Frame):
-                yield topic, result
-            elif isinstance(result, PerceptionError):
-                problem(f"{topic}: {result}")
-
-    with BagReader(path) as bag:
-        for topic, _, message in bag.messages(list(topics)):
-            yield from good(topic, decoders[topic].decode(message))
-        for topic, decoder in decoders.items():
-            yield from good(topic, decoder.finish())

@@ -9,14 +9,15 @@ from pathlib import Path
 import numpy as np
 from vision_msgs.msg import LabelInfo
 
-from embodied_perception.bags.images import frame_sets
 from embodied_perception.bags.message_types import type_name_of
+from embodied_perception.bags.moments import exact_moments
 from embodied_perception.bags.reader import BagReader
 from embodied_perception.errors import BagError, EvaluationError
 from embodied_perception.evaluation.class_names import require_distinct
 from embodied_perception.evaluation.mask_numbers import ClassNumbers, decode_mask
 from embodied_perception.frame import Frame
 from embodied_perception.imaging.pixels import CompressedPixels
+from embodied_perception.stages.decoding import Decoder
 
 _MOST_CLASSES = 65000  # in masks of 16 bits
 
@@ -86,19 +87,7 @@ def frames_at_one_stamp(
         problem: told what cannot be decoded, and how many had no partner.
 
     """
-    unpaired = 0
-
-    def note(text: str) -> None:
-        nonlocal unpaired
-        if text.startswith("UNPAIRED"):
-            unpaired += 1
-        else:
-            problem(text)
-
-    yield from frame_sets(path, topics, 0, note)
-    if unpaired:
-        others = " and ".join(topics[1:])
-        problem(f"{unpaired} of {topics[0]}: nothing of the same stamp on {others}")
+    return exact_moments(path, [(topic, Decoder()) for topic in topics], problem)
 
 
 def _namespace(topic: str) -> str:
