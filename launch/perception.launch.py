@@ -74,8 +74,8 @@ ARGUMENTS = [
     DeclareLaunchArgument(
         "model",
         default_value="",
-        description="model of segmentation or classification: builtin:NAME, hf:OWNER/REPO, or a "
-        "folder; for several such stages, give a params_file",
+        description="model of segmentation, classification or open_vocabulary: builtin:NAME, "
+        "hf:OWNER/REPO, or a folder; for several such stages, give a params_file",
     ),
     DeclareLaunchArgument(
         "device", default_value="", description="where models run: cpu, cuda, cuda:1"

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import settings
 
-pytest_plugins = ("checkpoints",)
+pytest_plugins = ("checkpoints", "open_checkpoints")
 
 # How long a test takes says how busy the machine is, and not whether it passes.
 settings.register_profile("patient", deadline=None)

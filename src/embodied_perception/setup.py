@@ -26,6 +26,7 @@ setup(
             "image_node = embodied_perception.ros.nodes:image",
             "segmentation_node = embodied_perception.ros.nodes:segmentation",
             "classification_node = embodied_perception.ros.nodes:classification",
+            "open_vocabulary_node = embodied_perception.ros.nodes:open_vocabulary",
             "stereo_check_node = embodied_perception.ros.nodes:stereo_check",
             "rgbd_check_node = embodied_perception.ros.nodes:rgbd_check",
             "perception_container = embodied_perception.ros.container:main",

@@ -137,7 +137,7 @@ def test_the_model_is_left_as_a_folder_that_loads_with_a_card(data, tmp_path):
     assert f"| held-out pairs | {100 * held_out.share:.1f} % of {held_out.total} |" in card
 
 
-def test_held_out_pairs_in_the_training_data_end_the_run(data, tmp_path):
+def test_held_out_pairs_in_the_training_data_end_the_run(tmp_path):
     write(tmp_path, "train", 1, [("green", "bottle")], np.random.default_rng(0))
     write(tmp_path, "val", 1, [("green", "bottle")], np.random.default_rng(0))
     with pytest.raises(SystemExit, match="there is a green bottle in the training data"):
@@ -370,7 +370,7 @@ def test_a_network_that_knows_finds_all_and_one_that_does_not_finds_few(data):
             self.image, self.text = self.look, self.read
             self.look.__func__.stride = 2
 
-        def look(self, images):
+        def look(self, _images):
             self.count += 1
             numbers = numbers_at_points(pictures.numbers[self.count], 2)
             points = torch.zeros(1, 200, *numbers.shape)
@@ -380,7 +380,7 @@ def test_a_network_that_knows_finds_all_and_one_that_does_not_finds_few(data):
                     points[0, tokenizer.convert_tokens_to_ids(word), where] = 1
             return points
 
-        def read(self, tokens, mask):
+        def read(self, tokens, _mask):
             return torch.nn.functional.one_hot(tokens, 200).sum(1).float()
 
     trained, held_out = judge(Knows(False), tokenizer, pictures)

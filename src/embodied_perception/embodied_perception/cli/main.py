@@ -29,6 +29,7 @@ COMMANDS = {
     "calibrate": "embodied_perception.cli.calibrate",
     "tf": "embodied_perception.cli.tf",
     "features": "embodied_perception.cli.features",
+    "detect": "embodied_perception.cli.detect",
     "train": "embodied_perception.cli.train",
     "models": "embodied_perception.cli.models",
     "explain": "embodied_perception.cli.explain",
@@ -44,6 +45,7 @@ Examples:
   perception train words photos/ -o classifier
   perception models check builtin:camvid --image street.png
   perception explain photos/ --model builtin:objects -o report
+  perception detect kitchen.jpg --for "red mug" "fire extinguisher" -o found
   perception COMMAND --help
 """
 

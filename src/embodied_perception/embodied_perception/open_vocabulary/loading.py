@@ -31,6 +31,9 @@ class Detector(Protocol):
     ) -> list[Detections]:
         """Find what the words name in images (H, W, 3) uint8 RGB of one size."""
 
+    def point_of(self, image: np.ndarray, box: np.ndarray | None = None) -> np.ndarray:
+        """A thing in an image, in a box (4,) of it, as a point (D,), to find more of it."""
+
 
 _KINDS = dict.fromkeys(owl.ARCHITECTURES, owl.OwlDetector)
 

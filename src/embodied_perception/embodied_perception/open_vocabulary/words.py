@@ -57,6 +57,12 @@ class Words:
             points[len(texts) :],
         )
 
+    @classmethod
+    def of_example(cls, label: Label, point: np.ndarray) -> Words:
+        """One label that is known by its looks: a point (D,) of length 1; no background."""
+        vocabulary = Vocabulary((label,), background=())
+        return cls(vocabulary, point[None], np.zeros(1, np.int64), point[None, :][:0])
+
     def with_example(self, label: Label, point: np.ndarray) -> Words:
         """These and one more label, which is known by its looks: a point (D,) of length 1."""
         labels = (*self.vocabulary.labels, label)

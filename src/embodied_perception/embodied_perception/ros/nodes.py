@@ -26,6 +26,7 @@ camera = partial(run_stage, "camera")
 image = partial(run_stage, "image")
 segmentation = partial(run_stage, "segmentation")
 classification = partial(run_stage, "classification")
+open_vocabulary = partial(run_stage, "open_vocabulary")
 stereo_check = partial(run_stage, "stereo_check")
 rgbd_check = partial(run_stage, "rgbd_check")
 

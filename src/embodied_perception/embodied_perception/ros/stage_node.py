@@ -249,10 +249,13 @@ class StageNode(LifecycleNode):
 
         def answer(request: Any, response: Any) -> Any:
             try:
-                text, response.success = runner.call(service, request), True
+                said, response.success = runner.call(service, request), True
             except PerceptionError as error:
-                text, response.success = str(error), False
-            setattr(response, text_field, text)
+                said, response.success = str(error), False
+            for name, value in (said if isinstance(said, dict) else {text_field: said}).items():
+                setattr(response, name, value)
+            if response.success:
+                self._announce()
             return response
 
         return answer
@@ -273,6 +276,7 @@ class StageNode(LifecycleNode):
                 self._runner.reconfigure(config)
             except PerceptionError as error:
                 return SetParametersResult(successful=False, reason=str(error))
+            self._announce()
         return result
 
     def _publish_diagnostics(self, status: Status | None = None) -> None:

@@ -18,6 +18,7 @@ STAGES = {
     "image": ("embodied_perception.stages.image", "ImageStage"),
     "segmentation": ("embodied_perception.stages.segmentation", "SegmentationStage"),
     "classification": ("embodied_perception.stages.classification", "ClassificationStage"),
+    "open_vocabulary": ("embodied_perception.stages.open_vocabulary", "OpenVocabularyStage"),
     "stereo_check": ("embodied_perception.stages.calibration_check", "StereoCheckStage"),
     "rgbd_check": ("embodied_perception.stages.calibration_check", "RgbdCheckStage"),
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -122,9 +123,8 @@ class StageRunner:
             self.stage.unload()
 
     def announce(self, stamp_ns: int) -> list[tuple[Sink, Any]]:
-        """What the stage says before any image; returns where each message goes, and it."""
-        with self._lock:
-            results = self.stage.announce(stamp_ns)
+        """What the stage says without any image; returns where each message goes, and it."""
+        results = self.stage.announce(stamp_ns)
         return self._messages(results, stamp_ns, "")
 
     def accept(self, source: Source, decoded: Decoded) -> list[FrameSet]:
@@ -166,9 +166,9 @@ class StageRunner:
         self._waiting.extend(self._pairer.finish())
         return self._calibrated(patience=0)
 
-    def call(self, service: Service, request: Any) -> str:
+    def call(self, service: Service, request: Any) -> str | dict[str, Any]:
         """Put a question to the stage; returns its answer, or raises what stands against it."""
-        with self._lock:
+        with nullcontext() if service.at_once else self._lock:
             return getattr(self.stage, service.method)(request)
 
     def reconfigure(self, config: Config) -> None:

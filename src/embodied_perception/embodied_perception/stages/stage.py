@@ -76,8 +76,12 @@ class Service:
     The response has the fields ``success`` and a text, as std_srvs/Trigger has.
     """
 
-    method: str  #: of the stage: takes the request and returns the text, or raises what failed
+    #: Of the stage: takes the request, and returns the text, or the response's fields by name, or
+    #: raises what failed.
+    method: str
     type: Any
+    #: Answered while an image is processed; the method sees to it that this does no harm.
+    at_once: bool = False
 
     @property
     def topic(self) -> str:
@@ -147,7 +151,9 @@ class Stage(ABC):
         self.config = config
 
     def announce(self, stamp_ns: int) -> dict[str, Any]:  # noqa: ARG002
-        """Say what holds from the start, before any image: latched outputs by name.
+        """Say what holds from now on, with or without images: latched outputs by name.
+
+        Asked for at the start, and whenever a service or a parameter may have changed it.
 
         Args:
             stamp_ns: now.

@@ -1,16 +1,14 @@
 """Tiny checkpoints of models that take words, with random weights."""
 
+from functools import partial
+
 import pytest
-
-torch = pytest.importorskip("torch", reason="needs the group: pip install --group learned")
-transformers = pytest.importorskip("transformers")
-
-from checkpoints import processor_class  # noqa: E402
+from checkpoints import processor_class
 
 _CONTEXT = 64
 
 
-def _tokenizer():
+def _tokenizer(transformers):
     """CLIP's tokenizer with letters alone: what is not joined by merges."""
     from transformers.convert_slow_tokenizer import bytes_to_unicode
 
@@ -50,7 +48,7 @@ def _vision(**values):
     } | values
 
 
-def _clip(tokenizer):
+def _clip(transformers, tokenizer):
     config = transformers.CLIPConfig(
         text_config=_text(tokenizer), vision_config=_vision(), projection_dim=24
     )
@@ -58,26 +56,26 @@ def _clip(tokenizer):
     return transformers.CLIPModel(config), "CLIP", size
 
 
-def _siglip(tokenizer):
+def _siglip(transformers, tokenizer):
     config = transformers.SiglipConfig(
         text_config=_text(tokenizer, projection_size=24), vision_config=_vision()
     )
     return transformers.SiglipModel(config), "Siglip", {"size": {"height": 48, "width": 48}}
 
 
-def _owl(tokenizer, name, size):
+def _owl(transformers, tokenizer, name):
     config = getattr(transformers, f"{name}Config")(
         text_config=_text(tokenizer), vision_config=_vision(), projection_dim=24
     )
     network = getattr(transformers, f"{name}ForObjectDetection")(config)
-    return network, name, {"size": {"height": size, "width": size}}
+    return network, name, {"size": {"height": 48, "width": 48}}
 
 
 KINDS = {
     "clip": _clip,
     "siglip": _siglip,
-    "owlvit": lambda tokenizer: _owl(tokenizer, "OwlViT", 48),
-    "owlv2": lambda tokenizer: _owl(tokenizer, "Owlv2", 48),
+    "owlvit": partial(_owl, name="OwlViT"),
+    "owlv2": partial(_owl, name="Owlv2"),
 }
 
 
@@ -87,13 +85,15 @@ def make_open(tmp_path_factory):
 
     The same folder for the same kind.
     """
+    torch = pytest.importorskip("torch", reason="needs the group: pip install --group learned")
+    transformers = pytest.importorskip("transformers")
     made = {}
 
     def make(kind):
         if kind not in made:
             torch.manual_seed(sum(map(ord, kind)))
-            tokenizer = _tokenizer()
-            network, name, size = KINDS[kind](tokenizer)
+            tokenizer = _tokenizer(transformers)
+            network, name, size = KINDS[kind](transformers, tokenizer)
             # Random weights say next to nothing: images and texts should differ.
             with torch.no_grad():
                 for name_of, parameter in network.named_parameters():

@@ -1,0 +1,203 @@
+"""`perception detect`: finds what words name, in images of any kind."""
+
+from __future__ import annotations
+
+import argparse
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+from rich.text import Text
+
+from embodied_perception.cli.calibrate import output
+from embodied_perception.cli.color_images import some_images
+from embodied_perception.cli.problems import show_problems
+from embodied_perception.errors import ConfigError
+from embodied_perception.evaluation.page import write_picture
+from embodied_perception.imaging.sources.photos import read_photo
+from embodied_perception.inference.runtime import AUTO, PRECISIONS, Runtime
+from embodied_perception.open_vocabulary.detections import Detections
+from embodied_perception.open_vocabulary.finding import MOST_OVERLAP, THRESHOLD, Finder
+from embodied_perception.open_vocabulary.loading import Detector, load_detector
+from embodied_perception.open_vocabulary.overlay import draw_detections
+from embodied_perception.open_vocabulary.text_cache import TextCache, usual_path
+from embodied_perception.open_vocabulary.vocabulary import BACKGROUND, Label, Vocabulary
+from embodied_perception.open_vocabulary.words import Words
+
+SUMMARY = "find what words name, in an image, a folder, a video or a bag"
+
+_EPILOG = """\
+SOURCE is a photo, a folder of photos, a video, a bag, or /dev/videoN. A MODEL is builtin:NAME,
+hf:OWNER/REPO (see: perception models pull), or a folder with a checkpoint of OWL-ViT or OWLv2.
+
+Words are what one would say: "red mug", "fire extinguisher". Other texts, for walls, floors and
+whatever is nothing else, compete with them, so that a thing that is not there is not found;
+--no-background leaves them out. Where too much is found, raise --threshold; where small things are
+missed, give --tiles 2, which looks at four parts of the image as well.
+
+--like finds more of what a photo shows, where words fail: the photo's thing should fill it, or be
+in the box that is given in pixels: left,top,right,bottom.
+
+Examples:
+  perception detect kitchen.jpg --for "red mug" "fire extinguisher" -o found
+  perception detect patrol.mcap --vocabulary config/vocabularies/safety.yaml
+  perception detect shelf.jpg --like my_cup.jpg --tiles 2 -o found
+  perception detect desk.jpg --like office.jpg:310,120,402,240 -o found
+"""
+
+_DEFAULT_MODEL = "hf:google/owlv2-base-patch16-ensemble"
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.epilog = _EPILOG
+    parser.add_argument("source", type=Path, metavar="SOURCE", help="see below")
+    parser.add_argument(
+        "--for", dest="words", nargs="+", default=[], metavar="WORDS", help="what to look for"
+    )
+    parser.add_argument(
+        "--vocabulary", type=Path, metavar="FILE", help="YAML with words, synonyms and thresholds"
+    )
+    parser.add_argument(
+        "--like", action="append", default=[], metavar="PHOTO[:BOX]", help="find more of this"
+    )
+    parser.add_argument(
+        "--template",
+        action="append",
+        default=[],
+        metavar="TEXT",
+        help="that words are put into, such as 'a photo of a {}.'; or a set of them: name, photo, "
+        "clip7, robot; default: photo",
+    )
+    parser.add_argument(
+        "--no-background", action="store_true", help="let no other texts compete with the words"
+    )
+    parser.add_argument("--model", default=_DEFAULT_MODEL, help="default: %(default)s")
+    parser.add_argument(
+        "--threshold", type=float, default=THRESHOLD, help="least score; default: %(default)s"
+    )
+    parser.add_argument(
+        "--most-overlap",
+        type=float,
+        default=MOST_OVERLAP,
+        help="of boxes that overlap more, the surest stays; default: %(default)s",
+    )
+    parser.add_argument(
+        "--tiles", type=int, default=1, help="parts along each side, for small things; default: 1"
+    )
+    parser.add_argument("--topic", help="of the bag")
+    parser.add_argument(
+        "--images", type=int, default=20, help="so many, spread over all; default: %(default)s"
+    )
+    parser.add_argument("--device", default=AUTO, help="cpu, cuda, cuda:1; default: the best")
+    parser.add_argument(
+        "--precision",
+        default=AUTO,
+        choices=[AUTO, *PRECISIONS],
+        help="default: fp16 on CUDA, else fp32",
+    )
+    parser.add_argument("-o", "--output", type=Path, metavar="DIR", help="draw the boxes here")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Find, print, and draw."""
+    console = Console()
+    _check(arguments)
+    detector = load_detector(
+        arguments.model, Runtime(arguments.device, arguments.precision), TextCache(usual_path())
+    )
+    words = _words(arguments, detector)
+    finder = Finder(detector, arguments.threshold, arguments.most_overlap, arguments.tiles)
+    images, problems = some_images(arguments.source, arguments.topic, arguments.images)
+    show_problems(Console(stderr=True), problems)
+    if arguments.output is not None:
+        output.make_folder(arguments.output)
+    names = words.vocabulary.names
+    table = Table("image", "what")
+    for heading in ("score", "left", "top", "right", "bottom"):
+        table.add_column(heading, justify="right")
+    seen: Counter[str] = Counter()
+    for number, image in enumerate(
+        track(images, "looking", console=Console(stderr=True), transient=True)
+    ):
+        found = finder.find(image.rgb, words)
+        _add(table, image.name, found, names)
+        seen.update({names[label] for label in found.labels})
+        if arguments.output is not None:
+            path = arguments.output / f"{number:04d}.png"
+            write_picture(path, draw_detections(image.rgb, found, names))
+    console.print(table)
+    if detector.model.note:
+        console.print(Text.assemble(("note: ", "yellow"), detector.model.note), soft_wrap=True)
+    absent = [name for name in names if not seen[name]]
+    if absent:
+        console.print(Text("not here: " + ", ".join(absent)), soft_wrap=True)
+    if arguments.output is not None:
+        print(f"wrote {len(images)} picture{'s' if len(images) > 1 else ''} to {arguments.output}")
+    return 0
+
+
+def _check(arguments: argparse.Namespace) -> None:
+    for option, least, most in (("threshold", 0.0, 1.0), ("most_overlap", 0.0, 1.0)):
+        value = getattr(arguments, option)
+        if not least <= value <= most:
+            raise ConfigError(f"--{option.replace('_', '-')}: got {value}, expected 0 to 1")
+    if not 1 <= arguments.tiles <= 8:
+        raise ConfigError(f"--tiles: got {arguments.tiles}, expected 1 to 8")
+    if arguments.images < 1:
+        raise ConfigError(f"--images: got {arguments.images}, expected 1 or more")
+    if not (arguments.words or arguments.vocabulary or arguments.like):
+        raise ConfigError('nothing to look for; give --for "red mug", --vocabulary, or --like')
+    if arguments.words and arguments.vocabulary:
+        raise ConfigError("--for and --vocabulary both say what to look for; give one of them")
+
+
+def _words(arguments: argparse.Namespace, detector: Detector) -> Words:
+    """What is looked for: words, or examples, or both."""
+    words = None
+    if arguments.vocabulary:
+        words = detector.words(Vocabulary.read(arguments.vocabulary))
+    elif arguments.words:
+        background = () if arguments.no_background else BACKGROUND
+        templates = tuple(arguments.template) or ("photo",)
+        labels = tuple(map(Label, arguments.words))
+        words = detector.words(Vocabulary(labels, templates, background))
+    for text in arguments.like:
+        path, box = _example(text)
+        label, point = Label(f"like {path.stem}"), detector.point_of(_photo(path), box)
+        words = (
+            Words.of_example(label, point) if words is None else words.with_example(label, point)
+        )
+    assert words is not None, "_check() sees to it"
+    return words
+
+
+def _example(text: str) -> tuple[Path, np.ndarray | None]:
+    """A photo, and the box in it that is meant."""
+    if Path(text).is_file():
+        return Path(text), None
+    path, _, numbers = text.rpartition(":")
+    try:
+        box = np.array([float(number) for number in numbers.split(",")])
+    except ValueError:
+        box = np.zeros(0)
+    if not path or box.shape != (4,) or (box[2:] <= box[:2]).any():
+        raise ConfigError(
+            f"--like: got {text!r}, expected a photo, or PHOTO:left,top,right,bottom in pixels"
+        )
+    return Path(path), box
+
+
+def _photo(path: Path) -> np.ndarray:
+    return read_photo(path)[0].colors_8_bit("RGB")
+
+
+def _add(table: Table, image: str, found: Detections, names: tuple[str, ...]) -> None:
+    if not len(found):
+        table.add_row(image, "", *([""] * 5))
+    for box, score, label in zip(found.boxes, found.scores, found.labels, strict=True):
+        table.add_row(image, Text(names[label]), f"{score:.2f}", *(f"{side:.0f}" for side in box))

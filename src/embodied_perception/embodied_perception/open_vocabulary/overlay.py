@@ -1,0 +1,89 @@
+"""Boxes drawn over their image, each with what it is, in any script that DejaVu Sans has."""
+
+from __future__ import annotations
+
+import colorsys
+from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path
+
+import cv2
+import matplotlib
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from embodied_perception.open_vocabulary.detections import Detections
+
+_LONGEST = 40  # letters of a name that are shown
+_GOLDEN = 0.618034  # turns the hue, so that neighbouring numbers look unlike
+
+
+def draw_detections(
+    image_rgb: np.ndarray,
+    found: Detections,
+    names: Sequence[str],
+    ids: np.ndarray | None = None,
+) -> np.ndarray:
+    """Draw boxes over an image, each in its label's colour, with name and score above it.
+
+    Args:
+        image_rgb: (H, W, 3) uint8.
+        found: what to draw, N.
+        names: of the labels.
+        ids: (N,) of the things, written before their names.
+
+    Returns:
+        (H, W, 3) uint8 RGB.
+
+    """
+    drawn = image_rgb.copy()
+    height, width = drawn.shape[:2]
+    line = max(1, round(min(height, width) / 240))
+    boxes = np.rint(np.clip(found.boxes, 0, [width, height] * 2)).astype(int)
+    # The surest, which come first, end on top.
+    order = range(len(found) - 1, -1, -1)
+    for number in order:
+        left, top, right, bottom = boxes[number].tolist()
+        color = color_of(int(found.labels[number]))
+        cv2.rectangle(drawn, (left, top), (right - 1, bottom - 1), color, line)
+    canvas = Image.fromarray(drawn)
+    pen, font = ImageDraw.Draw(canvas), _font(max(11, min(height, width) // 34))
+    for number in order:
+        title = _title(found, names, ids, number)
+        _write(pen, font, title, boxes[number], color_of(int(found.labels[number])))
+    return np.asarray(canvas)
+
+
+def color_of(label: int) -> tuple[int, int, int]:
+    """RGB of a label's number, bright, and unlike those of its neighbours."""
+    red, green, blue = colorsys.hsv_to_rgb((0.6 + label * _GOLDEN) % 1.0, 0.75, 1.0)
+    return round(255 * red), round(255 * green), round(255 * blue)
+
+
+def _title(found: Detections, names: Sequence[str], ids: np.ndarray | None, number: int) -> str:
+    name = " ".join(names[found.labels[number]].split())  # one line
+    name = name if len(name) <= _LONGEST else name[: _LONGEST - 1] + "…"
+    thing = "" if ids is None else f"{ids[number]} "
+    return f"{thing}{name} {found.scores[number]:.2f}"
+
+
+def _write(
+    pen: ImageDraw.ImageDraw,
+    font: ImageFont.FreeTypeFont,
+    title: str,
+    box: np.ndarray,
+    color: tuple[int, int, int],
+) -> None:
+    """Write a title above a box, or in it where there is no room above; always in the image."""
+    width, height = (round(side) for side in pen.textbbox((0, 0), title, font, anchor="lt")[2:])
+    margin = max(2, height // 4)
+    left = max(0, min(int(box[0]), pen.im.size[0] - width - 2 * margin))
+    top = int(box[1]) - height - 2 * margin
+    top = top if top >= 0 else int(box[1])
+    pen.rectangle((left, top, left + width + 2 * margin, top + height + 2 * margin), color)
+    pen.text((left + margin, top + margin), title, (0, 0, 0), font, anchor="lt")
+
+
+@lru_cache(maxsize=8)
+def _font(size: int) -> ImageFont.FreeTypeFont:
+    return ImageFont.truetype(Path(matplotlib.get_data_path(), "fonts/ttf/DejaVuSans.ttf"), size)

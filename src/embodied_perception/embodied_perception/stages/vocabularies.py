@@ -1,0 +1,179 @@
+"""What the stages that look for words have in common: which words, and how they change."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from embodied_perception_interfaces.msg import Vocabulary as VocabularyMessage
+from embodied_perception_interfaces.msg import VocabularyLabel
+from embodied_perception_interfaces.srv import SetVocabulary
+from vision_msgs.msg import LabelInfo, VisionClass
+
+from embodied_perception.config import parameter
+from embodied_perception.errors import OpenVocabularyError
+from embodied_perception.open_vocabulary.vocabulary import BACKGROUND, Label, Vocabulary
+from embodied_perception.open_vocabulary.words import Words
+from embodied_perception.stages.messages import header
+from embodied_perception.stages.models import ModelConfig
+from embodied_perception.stages.stage import Output, Service
+
+#: Such a stage says what is looked for, and lets it be changed.
+VOCABULARY_OUTPUTS = (
+    Output("label_info", "~/label_info", LabelInfo, latched=True),
+    Output("vocabulary", "~/vocabulary", VocabularyMessage, latched=True),
+)
+VOCABULARY_SERVICES = (Service("set_vocabulary", SetVocabulary, at_once=True),)
+_USUAL_TEMPLATES = ("photo",)
+
+
+@dataclass(frozen=True)
+class VocabularyConfig(ModelConfig):
+    """Parameters of a stage that looks for words."""
+
+    vocabulary: tuple[str, ...] = parameter(
+        ("person", "chair", "table", "door", "cup", "bottle"),
+        "what to look for, in words. ~/set_vocabulary changes it without missing an image, and "
+        "also takes synonyms, thresholds and templates",
+    )
+    vocabulary_file: str = parameter(
+        "",
+        "YAML file with words, synonyms, thresholds and templates in place of that; "
+        "config/vocabularies has some",
+    )
+    templates: tuple[str, ...] = parameter(
+        _USUAL_TEMPLATES,
+        "sentences that words are put into, such as 'a photo of a {}.'; name, photo, clip7 and "
+        "robot are sets of them",
+    )
+    background: bool = parameter(
+        True, "texts for walls, floors and whatever is nothing else compete with the words"
+    )
+
+    def read_vocabulary(self) -> Vocabulary:
+        """The words that the parameters ask for.
+
+        Raises:
+            OpenVocabularyError: they make no vocabulary, or the file cannot be read.
+
+        """
+        if self.vocabulary_file:
+            return Vocabulary.read(Path(self.vocabulary_file).expanduser())
+        background = BACKGROUND if self.background else ()
+        return Vocabulary(tuple(map(Label, self.vocabulary)), self.templates, background)
+
+    def asks_for_other_words(self, before: VocabularyConfig) -> bool:
+        """Whether the vocabulary changes with these parameters."""
+        return any(
+            getattr(self, name) != getattr(before, name)
+            for name in ("vocabulary", "vocabulary_file", "templates", "background")
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Revision:
+    """Words in force, and how many there were before them."""
+
+    number: int
+    words: Words
+
+
+class WordsInForce:
+    """Keeps the words that are looked for; they change between two images.
+
+    Encoding takes a while: whoever processes images goes on with the old words meanwhile.
+
+    Args:
+        encode: puts a vocabulary into the model's space.
+        vocabulary: the first.
+
+    """
+
+    def __init__(self, encode: Callable[[Vocabulary], Words], vocabulary: Vocabulary) -> None:
+        self._encode = encode
+        self._changing = threading.Lock()
+        self.revision = Revision(1, encode(vocabulary))
+
+    def change(self, vocabulary: Vocabulary) -> Revision:
+        """Put other words in force.
+
+        Raises:
+            OpenVocabularyError: a text is longer than the model's context; the old words stay.
+            InferenceError: the model fails; the old words stay.
+
+        """
+        with self._changing:
+            words = self._encode(vocabulary)
+            self.revision = Revision(self.revision.number + 1, words)
+            return self.revision
+
+    def answer(self, request: SetVocabulary.Request) -> dict[str, Any]:
+        """What ~/set_vocabulary answers.
+
+        Raises:
+            OpenVocabularyError: the request makes no vocabulary; the old words stay.
+            InferenceError: the model fails; the old words stay.
+
+        """
+        labels = tuple(
+            Label(
+                label.name,
+                tuple(label.synonyms),
+                None if label.threshold < 0 else label.threshold,
+                tuple(label.templates),
+            )
+            for label in request.labels
+        )
+        templates = tuple(request.templates) or _USUAL_TEMPLATES
+        background = tuple(request.background) or BACKGROUND
+        revision = self.change(Vocabulary(labels, templates, background))
+        count = len(labels)
+        return {
+            "message": f"revision {revision.number}: {count} label{'s' if count > 1 else ''}, from "
+            "the next image on",
+            "revision": revision.number,
+        }
+
+    def announcement(self, stamp_ns: int, threshold: float) -> dict[str, Any]:
+        """Messages that tell the words in force."""
+        revision = self.revision
+        vocabulary = revision.words.vocabulary
+        stamp = header(stamp_ns, "")
+        classes = [
+            VisionClass(class_id=number, class_name=name)
+            for number, name in enumerate(vocabulary.names)
+        ]
+        return {
+            "label_info": LabelInfo(header=stamp, class_map=classes, threshold=threshold),
+            "vocabulary": VocabularyMessage(
+                header=stamp,
+                revision=revision.number,
+                labels=list(map(_message, vocabulary.labels)),
+                templates=vocabulary.templates,
+                background=vocabulary.background,
+            ),
+        }
+
+
+def require_active(words: WordsInForce | None) -> WordsInForce:
+    """The words in force.
+
+    Raises:
+        OpenVocabularyError: no model is loaded that could take any.
+
+    """
+    if words is None:
+        raise OpenVocabularyError("no model is loaded; activate the node first")
+    return words
+
+
+def _message(label: Label) -> VocabularyLabel:
+    return VocabularyLabel(
+        name=label.name,
+        synonyms=list(label.synonyms),
+        threshold=-1.0 if label.threshold is None else label.threshold,
+        templates=list(label.templates),
+    )
