@@ -44,8 +44,8 @@ class CompactClip(nn.Module):
 
     """
 
-    #: How many tokens a text may have.
-    context = 16
+    #: How many tokens a text may have, and pixels from one point to the next.
+    context, stride = 16, 2
 
     def __init__(self, words: int) -> None:
         super().__init__()
@@ -63,7 +63,7 @@ class CompactClip(nn.Module):
 class ImageTower(nn.Module):
     """The compact U-Net, wider, with points in the place of classes, for every other pixel."""
 
-    stride = 2
+    stride = CompactClip.stride
     _deepest = 2 ** len(_CHANNELS)
 
     def __init__(self) -> None:

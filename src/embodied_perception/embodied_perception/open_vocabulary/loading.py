@@ -11,7 +11,7 @@ from embodied_perception.inference.checkpoint import Checkpoint
 from embodied_perception.inference.model import Model
 from embodied_perception.inference.runtime import BEST, Runtime
 from embodied_perception.inference.sources import folder_of
-from embodied_perception.open_vocabulary import owl
+from embodied_perception.open_vocabulary import dense, owl
 from embodied_perception.open_vocabulary.detections import Detections
 from embodied_perception.open_vocabulary.text_cache import TextCache
 from embodied_perception.open_vocabulary.vocabulary import Vocabulary
@@ -35,7 +35,10 @@ class Detector(Protocol):
         """A thing in an image, in a box (4,) of it, as a point (D,), to find more of it."""
 
 
-_KINDS = dict.fromkeys(owl.ARCHITECTURES, owl.OwlDetector)
+_KINDS: dict[str, type[dense.DenseDetector | owl.OwlDetector]] = {
+    **dict.fromkeys(dense.ARCHITECTURES, dense.DenseDetector),
+    **dict.fromkeys(owl.ARCHITECTURES, owl.OwlDetector),
+}
 
 
 def load_detector(source: str, runtime: Runtime = BEST, cache: TextCache | None = None) -> Detector:

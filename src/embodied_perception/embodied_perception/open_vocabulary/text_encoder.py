@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -48,7 +47,7 @@ class TextEncoder:
         cache: TextCache | None,
     ) -> None:
         self._network = network.eval().to(place.device, place.dtype)
-        self._tokenizer = _tokenizer(checkpoint.folder)
+        self._tokenizer = _tokenizer(checkpoint)
         self._place, self._context = place, context
         self._padding: dict[str, Any] = {"padding": True}
         if padded:
@@ -104,20 +103,24 @@ class TextEncoder:
         return self._network(numbers, mask).float().cpu().numpy()
 
 
-def _tokenizer(folder: Path) -> Any:
+def _tokenizer(checkpoint: Checkpoint) -> Any:
     """The tokenizer of a checkpoint.
 
     Raises:
         InferenceError: it is not there, or cannot be read.
 
     """
-    transformers = library("transformers")
+    transformers, folder = library("transformers"), checkpoint.folder
     if not any((folder / name).is_file() for name in _TOKENIZERS):  # it would make one up
         raise InferenceError(
             f"{folder} has no tokenizer; copy tokenizer.json and tokenizer_config.json from where "
             "the weights are from"
         )
     try:
+        if checkpoint.model_type not in transformers.CONFIG_MAPPING:  # it is one of ours
+            return transformers.PreTrainedTokenizerFast.from_pretrained(
+                folder, local_files_only=True
+            )
         return transformers.AutoTokenizer.from_pretrained(
             folder, local_files_only=True, trust_remote_code=False
         )
