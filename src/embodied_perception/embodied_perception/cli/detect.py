@@ -32,6 +32,8 @@ SUMMARY = "find what words name, in an image, a folder, a video or a bag"
 _EPILOG = """\
 SOURCE is a photo, a folder of photos, a video, a bag, or /dev/videoN. A MODEL is builtin:NAME,
 hf:OWNER/REPO (see: perception models pull), or a folder with a checkpoint of OWL-ViT or OWLv2.
+builtin:demo-clip knows the things and colours of the demo's rendered rooms alone; for pictures of
+the world: perception models pull hf:google/owlv2-base-patch16-ensemble
 
 Words are what one would say: "red mug", "fire extinguisher". Other texts, for walls, floors and
 whatever is nothing else, compete with them, so that a thing that is not there is not found;
@@ -48,7 +50,7 @@ Examples:
   perception detect desk.jpg --like office.jpg:310,120,402,240 -o found
 """
 
-_DEFAULT_MODEL = "hf:google/owlv2-base-patch16-ensemble"
+_DEFAULT_MODEL = "builtin:demo-clip"
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

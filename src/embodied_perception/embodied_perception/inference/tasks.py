@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from torch import nn
-
 from embodied_perception.classification import architectures as classification
+from embodied_perception.classification.classifier import Classifier
 from embodied_perception.errors import InferenceError
 from embodied_perception.inference.architecture import Architecture
 from embodied_perception.inference.checkpoint import CONFIG, Checkpoint
+from embodied_perception.inference.runtime import Runtime
+from embodied_perception.open_vocabulary import loading as open_vocabulary
+from embodied_perception.open_vocabulary.loading import Detector
 from embodied_perception.segmentation import networks as segmentation
+from embodied_perception.segmentation.segmenter import Segmenter
 
 
 @dataclass(frozen=True)
@@ -21,18 +24,19 @@ class Task:
     Attributes:
         name: in a word.
         architectures: by the names that ``model_type`` of config.json has for them.
-        load_network: makes a checkpoint into images (B, 3, h, w) to scores (B, C, ...).
+        load: loads a model of it by its source, on what it shall run.
 
     """
 
     name: str
     architectures: Mapping[str, Architecture]
-    load_network: Callable[[Checkpoint], nn.Module]
+    load: Callable[[str, Runtime], Segmenter | Classifier | Detector]
 
 
-SEGMENTATION = Task("segmentation", segmentation.ARCHITECTURES, segmentation.load_network)
-CLASSIFICATION = Task("classification", classification.ARCHITECTURES, classification.load_network)
-_TASKS = (SEGMENTATION, CLASSIFICATION)
+SEGMENTATION = Task("segmentation", segmentation.ARCHITECTURES, Segmenter.load)
+CLASSIFICATION = Task("classification", classification.ARCHITECTURES, Classifier.load)
+DETECTION = Task("detection by words", open_vocabulary.ARCHITECTURES, open_vocabulary.load_detector)
+_TASKS = (SEGMENTATION, CLASSIFICATION, DETECTION)
 
 
 def task_of(checkpoint: Checkpoint) -> Task:

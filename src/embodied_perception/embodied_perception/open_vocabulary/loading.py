@@ -35,6 +35,8 @@ class Detector(Protocol):
         """A thing in an image, in a box (4,) of it, as a point (D,), to find more of it."""
 
 
+#: By ``model_type`` of config.json.
+ARCHITECTURES = dense.ARCHITECTURES | owl.ARCHITECTURES
 _KINDS: dict[str, type[dense.DenseDetector | owl.OwlDetector]] = {
     **dict.fromkeys(dense.ARCHITECTURES, dense.DenseDetector),
     **dict.fromkeys(owl.ARCHITECTURES, owl.OwlDetector),

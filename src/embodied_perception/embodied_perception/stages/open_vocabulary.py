@@ -48,9 +48,9 @@ class OpenVocabularyConfig(VocabularyConfig):
     """Parameters of the open-vocabulary detection stage."""
 
     model: str = parameter(
-        "hf:google/owlv2-base-patch16-ensemble",
-        "builtin:NAME, hf:OWNER/REPO after `perception models pull`, or a folder with a checkpoint "
-        "of OWL-ViT or OWLv2",
+        "builtin:demo-clip",
+        "builtin:demo-clip, which knows drawn rooms alone; OWL-ViT or OWLv2, such as "
+        "hf:google/owlv2-base-patch16-ensemble after `perception models pull`; or a folder",
         fixed=True,
     )
     threshold: float = parameter(

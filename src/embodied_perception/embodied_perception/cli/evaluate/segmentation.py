@@ -60,7 +60,7 @@ What it does not label, or labels as something that the data does not know, is w
 Examples:
   perception evaluate segmentation camvid/ --model builtin:camvid -o report
   perception evaluate segmentation cityscapes/ --model my_segformer/ --split test
-  perception evaluate segmentation room.mcap --model my_segformer/ --topic /camera/image_raw
+  perception evaluate segmentation room.mcap --model builtin:demo --topic /camera/image_raw
   perception evaluate segmentation out.mcap --estimate-topic /segmentation/mask
 """
 

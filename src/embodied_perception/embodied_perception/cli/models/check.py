@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,6 +25,7 @@ from embodied_perception.segmentation.palettes import colors_of
 if TYPE_CHECKING:  # they import PyTorch, which takes seconds
     from embodied_perception.classification.classifier import Classifier
     from embodied_perception.inference.cost import Cost, Latency
+    from embodied_perception.open_vocabulary.loading import Detector
     from embodied_perception.segmentation.segmenter import Segmenter
 
 SUMMARY = "run a model here: parameters, FLOPs, measured time and memory, and what it says"
@@ -44,6 +46,7 @@ Examples:
 
 _USUAL_WH = (640, 480)
 _WORDS = 5
+_LOOKED_FOR = ("mug", "chair", "door")  # the time hardly depends on what, or on how much
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -73,13 +76,11 @@ def run(arguments: argparse.Namespace) -> int:
         raise ConfigError("-o: draws what the model says of an image; give one with --image FILE")
     image_rgb = _image(arguments.image, loading.size_of(arguments.size))
     from embodied_perception.inference.cost import cost_of
-    from embodied_perception.segmentation.segmenter import Segmenter
 
     console, progress = Console(highlight=False), Console(stderr=True)
     with progress.status("loading and measuring"):
         loaded = loading.load(arguments.source, Runtime(arguments.device, arguments.precision))
-        answer = loaded.segment if isinstance(loaded, Segmenter) else loaded.classify
-        cost = cost_of(loaded.model, answer, image_rgb)
+        cost = cost_of(loaded.model, _answer(loaded), image_rgb)
     console.print(_cost_table(loaded, image_rgb, cost))
     if loaded.model.note:
         console.print(Text.assemble(("note: ", "yellow"), loaded.model.note), soft_wrap=True)
@@ -90,6 +91,23 @@ def run(arguments: argparse.Namespace) -> int:
             _write(arguments.output, picture)
             print(f"wrote {arguments.output}")
     return 0
+
+
+def _answer(
+    loaded: Segmenter | Classifier | Detector,
+) -> Callable[[Sequence[np.ndarray]], object]:
+    """What a user calls with images."""
+    from embodied_perception.classification.classifier import Classifier
+    from embodied_perception.open_vocabulary.finding import THRESHOLD
+    from embodied_perception.open_vocabulary.vocabulary import Label, Vocabulary
+    from embodied_perception.segmentation.segmenter import Segmenter
+
+    if isinstance(loaded, Segmenter):
+        return loaded.segment
+    if isinstance(loaded, Classifier):
+        return loaded.classify
+    words = loaded.words(Vocabulary(tuple(map(Label, _LOOKED_FOR))))
+    return lambda images: loaded.detect(images, words, THRESHOLD)
 
 
 def _image(path: Path | None, size_wh: tuple[int, int] | None) -> np.ndarray:
@@ -103,7 +121,9 @@ def _image(path: Path | None, size_wh: tuple[int, int] | None) -> np.ndarray:
     return image_rgb
 
 
-def _cost_table(loaded: Segmenter | Classifier, image_rgb: np.ndarray, cost: Cost) -> Table:
+def _cost_table(
+    loaded: Segmenter | Classifier | Detector, image_rgb: np.ndarray, cost: Cost
+) -> Table:
     height, width = image_rgb.shape[:2]
     in_height, in_width = cost.input_hw
     rows = loaded.model.description | {
@@ -121,8 +141,11 @@ def _cost_table(loaded: Segmenter | Classifier, image_rgb: np.ndarray, cost: Cos
     return table
 
 
-def _said(loaded: Segmenter | Classifier, image_rgb: np.ndarray) -> tuple[Table, np.ndarray]:
+def _said(
+    loaded: Segmenter | Classifier | Detector, image_rgb: np.ndarray
+) -> tuple[Table, np.ndarray]:
     """What a model says of an image: in words, and drawn over it."""
+    from embodied_perception.classification.classifier import Classifier
     from embodied_perception.inference.engine import Engine
     from embodied_perception.segmentation.segmenter import Segmenter
 
@@ -131,6 +154,11 @@ def _said(loaded: Segmenter | Classifier, image_rgb: np.ndarray) -> tuple[Table,
         counts = np.bincount(mask.ravel(), minlength=len(loaded.labels))[: len(loaded.labels)]
         table = _shares_table("share of the image", loaded.labels, counts / mask.size)
         return table, draw_overlay(image_rgb, mask, loaded.labels, colors_of(loaded.labels))
+    if not isinstance(loaded, Classifier):
+        raise ConfigError(
+            f"--image: {loaded.model.source} finds what words name; give them with: perception "
+            f'detect IMAGE --model {loaded.model.source} --for "red mug"'
+        )
     probabilities = loaded.classify([image_rgb])[0]
     table = _shares_table("probability", loaded.labels, probabilities, _WORDS)
     best = int(probabilities.argmax())

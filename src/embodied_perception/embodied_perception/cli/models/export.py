@@ -8,6 +8,7 @@ from pathlib import Path
 from rich.console import Console
 
 from embodied_perception.cli.models import loading
+from embodied_perception.errors import ConfigError
 from embodied_perception.inference.runtime import Runtime
 
 SUMMARY = "write a model as ONNX, for onnxruntime with TensorRT, CUDA or the CPU"
@@ -41,12 +42,19 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Load, write, compare."""
     size_wh = loading.size_of(arguments.size)
+    from embodied_perception.classification.classifier import Classifier
     from embodied_perception.inference.export import export
+    from embodied_perception.segmentation.segmenter import Segmenter
 
     console = Console(stderr=True)
     with console.status("loading, writing and comparing"):
-        model = loading.load(arguments.source, Runtime("cpu", "fp32")).model
-        difference = export(model, arguments.output, size_wh)
+        loaded = loading.load(arguments.source, Runtime("cpu", "fp32"))
+        if not isinstance(loaded, Segmenter | Classifier):
+            raise ConfigError(
+                f"{arguments.source} takes words, which ONNX would leave out; export is for "
+                "segmentation and classification"
+            )
+        difference = export(loaded.model, arguments.output, size_wh)
     print(
         f"wrote {arguments.output}: scores differ by at most {difference:.1g} of their range from "
         "those of PyTorch"

@@ -13,6 +13,7 @@ from embodied_perception.inference.sources import folder_of
 
 if TYPE_CHECKING:  # they import PyTorch, which takes seconds
     from embodied_perception.classification.classifier import Classifier
+    from embodied_perception.open_vocabulary.loading import Detector
     from embodied_perception.segmentation.segmenter import Segmenter
 
 SOURCES = """\
@@ -23,19 +24,16 @@ config.json."""
 _MOST_PX = 8192
 
 
-def load(source: str, runtime: Runtime) -> Segmenter | Classifier:
+def load(source: str, runtime: Runtime) -> Segmenter | Classifier | Detector:
     """Load a model of any task.
 
     Raises:
         InferenceError: it is not there, not whole, or for none of our tasks.
 
     """
-    from embodied_perception.classification.classifier import Classifier
-    from embodied_perception.inference.tasks import SEGMENTATION, task_of
-    from embodied_perception.segmentation.segmenter import Segmenter
+    from embodied_perception.inference.tasks import task_of
 
-    task = task_of(Checkpoint.open(folder_of(source)))
-    return (Segmenter if task is SEGMENTATION else Classifier).load(source, runtime)
+    return task_of(Checkpoint.open(folder_of(source))).load(source, runtime)
 
 
 def configure_size(parser: argparse.ArgumentParser, help_text: str) -> None:

@@ -1,0 +1,166 @@
+"""Detection by words in a drawn room that training never saw, some pairs never trained on.
+
+What is looked for, all at once: the coloured objects of the held-out room, and as many pairs of a
+colour and a kind that it does not have. Of a label's colour and kind training saw both, but of
+HELD_OUT_PAIRS never the two together. A true box goes around what is seen of an object, if that is
+64 pixels or more. An object that is not there is found falsely wherever it is found.
+
+    ./run benchmark demo_detection
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+
+from embodied_perception.evaluation.detection import DetectionScores
+from embodied_perception.inference.runtime import AUTO, PRECISIONS, Runtime
+from embodied_perception.open_vocabulary.finding import Finder
+from embodied_perception.open_vocabulary.loading import load_detector
+from embodied_perception.open_vocabulary.vocabulary import BACKGROUND, Label, Vocabulary
+
+ROOT = Path(__file__).parents[1]
+sys.path += [str(ROOT / "tools"), str(ROOT / "training")]
+
+from captioned_pictures import CaptionedPictures  # noqa: E402
+
+from demo_room.palette import COLORS, HELD_OUT_PAIRS, OBJECT_CLASSES  # noqa: E402
+
+SPLIT, IMAGES = "test", 30
+LEAST_SCORE, LEAST_PX = 0.01, 64
+RECALL = 0.5
+
+
+def render(data: Path) -> None:
+    """Draw the held-out room, where nobody has yet."""
+    try:
+        from demo_room.rooms import HELDOUT
+
+        from demo_room.captions import render_captions, write_split
+    except ImportError as error:
+        raise SystemExit(
+            f"{data}: not there, and drawing it needs MuJoCo: pip install --group render ({error})"
+        ) from error
+    frames = render_captions(HELDOUT, IMAGES)
+    write_split(data, SPLIT, track(frames, "drawing", IMAGES, console=Console(stderr=True)))
+
+
+def true_boxes(
+    numbers: np.ndarray, names: dict[int, str], labels: Sequence[str]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Boxes (N, 4) around what is seen of things that are labels, and these labels (N,)."""
+    boxes, found = [], []
+    for number, name in names.items():
+        rows, columns = np.nonzero(numbers == number)
+        if name in labels and len(rows) >= LEAST_PX:
+            boxes.append([columns.min(), rows.min(), columns.max() + 1, rows.max() + 1])
+            found.append(labels.index(name))
+    return np.array(boxes, float).reshape(-1, 4), np.array(found, np.int64)
+
+
+def absent_pairs(present: Sequence[str]) -> list[str]:
+    """As many pairs that are not there, drawn with a seed; kinds and colours of all sorts."""
+    every = [f"{color} {kind}" for color in COLORS for kind in OBJECT_CLASSES]
+    others = sorted(set(every) - set(present))
+    chosen = np.random.default_rng(0).choice(len(others), len(present), replace=False)
+    return [others[index] for index in sorted(chosen)]
+
+
+def score(
+    finder: Finder,
+    pictures: CaptionedPictures,
+    labels: Sequence[str],
+    background: tuple[str, ...],
+    console: Console,
+) -> tuple[DetectionScores, float]:
+    """Look for all labels in all pictures; and the median seconds that one takes."""
+    vocabulary = Vocabulary(tuple(map(Label, labels)), background=background)
+    words = finder.detector.words(vocabulary)
+    scores, seconds = DetectionScores(labels), []
+    each = zip(pictures.images, pictures.numbers, pictures.things, strict=True)
+    total = len(pictures.images)
+    for index, (image, numbers, things) in enumerate(
+        track(each, "looking", total, console=console, transient=True)
+    ):
+        start = time.perf_counter()
+        found = finder.find(image, words)
+        seconds.append(time.perf_counter() - start)
+        names = {number: thing.name for number, thing in things.items()}
+        scores.add(f"image {index}", *true_boxes(numbers, names, labels), found)
+    return scores, float(np.median(seconds))
+
+
+def figures(scores: DetectionScores, seconds: float, absent: Sequence[str]) -> dict[str, Any]:
+    """AP50 of trained and of held-out pairs, and what is said of things that are not there."""
+    of_label = scores.average_precision[:, 0]
+    held_out_names = {" ".join(pair) for pair in HELD_OUT_PAIRS}
+    is_held_out = np.array([name in held_out_names for name in scores.labels])
+    is_there = scores.true_counts > 0
+    is_absent = np.isin(scores.labels, absent)
+    point = scores.at_recall(RECALL)
+    return {
+        "ap50_trained": float(of_label[is_there & ~is_held_out].mean()),
+        "ap50_held_out_pairs": float(of_label[is_there & is_held_out].mean()),
+        "true_boxes_trained": int(scores.true_counts[~is_held_out].sum()),
+        "true_boxes_held_out_pairs": int(scores.true_counts[is_held_out].sum()),
+        "recall": RECALL,
+        "most_recall": scores.most_recall,
+        "precision": None if point is None else point.precision,
+        "threshold": None if point is None else point.threshold,
+        "false_positives_per_frame_absent": None
+        if point is None
+        else float(point.absent_per_image[is_absent].sum()),
+        "ms_per_image": 1000 * seconds,
+    }
+
+
+def main() -> int:
+    """Print a table for people, and JSON for machines."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--data", type=Path, default=Path("out/rooms/captions"))
+    parser.add_argument("--model", default="builtin:demo-clip", help="default: %(default)s")
+    parser.add_argument("--tiles", type=int, default=1)
+    parser.add_argument("--device", default=AUTO)
+    parser.add_argument("--precision", default=AUTO, choices=[AUTO, *PRECISIONS])
+    arguments = parser.parse_args()
+    console = Console(stderr=True)
+    if not (arguments.data / f"{SPLIT}things").is_dir():
+        render(arguments.data)
+    pictures = CaptionedPictures.read(arguments.data, SPLIT)
+    present = [
+        thing.name for thing in pictures.different if thing.color and thing.kind in OBJECT_CLASSES
+    ]
+    absent = absent_pairs(present)
+    detector = load_detector(arguments.model, Runtime(arguments.device, arguments.precision))
+    finder = Finder(detector, LEAST_SCORE, tiles=arguments.tiles)
+    labels = [*present, *absent]
+    both = {
+        name: figures(*score(finder, pictures, labels, background, console), absent)
+        for name, background in (("with background", BACKGROUND), ("without", ()))
+    }
+    table = Table(f"{arguments.model}, {len(labels)} labels at once")
+    for name in both:
+        table.add_column(name, justify="right")
+    for key in both["without"]:
+        values = (each[key] for each in both.values())
+        table.add_row(key, *("-" if value is None else f"{value:.3g}" for value in values))
+    console.print(table)
+    ours = both["with background"] | {"without_background": both["without"]}
+    print(json.dumps({"ours": ours, "peers": {}}))
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
