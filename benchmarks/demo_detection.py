@@ -44,9 +44,8 @@ RECALL = 0.5
 def render(data: Path) -> None:
     """Draw the held-out room, where nobody has yet."""
     try:
-        from demo_room.rooms import HELDOUT
-
         from demo_room.captions import render_captions, write_split
+        from demo_room.rooms import HELDOUT
     except ImportError as error:
         raise SystemExit(
             f"{data}: not there, and drawing it needs MuJoCo: pip install --group render ({error})"
