@@ -43,7 +43,7 @@ def test_the_mean_is_above_where_all_is_right_and_below_where_nothing_is(tmp_pat
     for is_right in (True, False):
         path = tmp_path / f"{is_right}.png"
         plot_precision(scores_of(count, is_right), path, "")
-        shares[is_right] = [dark(path, rows, (0.15, 0.4)) for rows in (above, below)]
+        shares[is_right] = [dark(path, rows, (0.6, 0.9)) for rows in (above, below)]
     assert shares[True][0] > shares[False][0] + 0.01
     assert shares[False][1] > shares[True][1] + 0.01
 

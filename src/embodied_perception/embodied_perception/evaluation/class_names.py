@@ -10,6 +10,7 @@ Words of different data sets are not taken for each other, however near they are
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -30,7 +31,7 @@ def shown(name: str) -> str:
 
 def alike(name: str) -> str:
     """What is the same for names that differ in what makes no difference."""
-    return re.sub(r"[\s_-]", "", name).casefold()
+    return re.sub(r"[\s_-]", "", unicodedata.normalize("NFC", name)).casefold()
 
 
 def match_labels(labels: Sequence[str], classes: Sequence[str]) -> np.ndarray:

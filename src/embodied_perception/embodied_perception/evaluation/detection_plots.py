@@ -54,7 +54,7 @@ def plot_precision(scores: DetectionScores, path: Path, title: str) -> None:
         label=f"mean {100 * scores.ap50:.1f} %",
     )  # fmt: skip
     axes.set(xlim=(0, 1), ylim=(0, 1.02), xlabel="recall", ylabel="precision")
-    legend = axes.legend(loc="upper right", frameon=False, fontsize=8, title="AP50")
+    legend = axes.legend(loc="lower left", frameon=False, fontsize=8, title="AP50")
     for text in legend.get_texts():
         text.set_parse_math(False)
     axes.set_title(title, parse_math=False)
