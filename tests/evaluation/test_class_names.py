@@ -25,6 +25,10 @@ def test_camvids_own_spellings_are_known(label):
     assert match_labels(labels, CAMVID).tolist() == list(range(11))
 
 
+def test_two_ways_to_write_an_accent_make_no_difference():
+    assert match_labels(["sky", "cafe\u0301"], ["caf\xe9"]).tolist() == [1, 0]
+
+
 def test_first_words_go_before_others():
     # As in ADE20K, where "screen" is a word for two classes, and the first one for one of them.
     classes = ["screen door, screen", "screen, silver screen", "blind, screen"]

@@ -12,28 +12,26 @@ from rich.progress import track
 from rich.table import Table
 from rich.text import Text
 
+from embodied_perception.cli import looking
 from embodied_perception.cli.calibrate import output
 from embodied_perception.cli.color_images import some_images
 from embodied_perception.cli.problems import show_problems
 from embodied_perception.errors import ConfigError
 from embodied_perception.evaluation.page import write_picture
 from embodied_perception.imaging.sources.photos import read_photo
-from embodied_perception.inference.runtime import AUTO, PRECISIONS, Runtime
 from embodied_perception.open_vocabulary.detections import Detections
-from embodied_perception.open_vocabulary.finding import MOST_OVERLAP, THRESHOLD, Finder
-from embodied_perception.open_vocabulary.loading import Detector, load_detector
+from embodied_perception.open_vocabulary.finding import THRESHOLD
+from embodied_perception.open_vocabulary.loading import Detector
 from embodied_perception.open_vocabulary.overlay import draw_detections
-from embodied_perception.open_vocabulary.text_cache import TextCache, usual_path
-from embodied_perception.open_vocabulary.vocabulary import BACKGROUND, Label, Vocabulary
+from embodied_perception.open_vocabulary.vocabulary import Label
 from embodied_perception.open_vocabulary.words import Words
 
 SUMMARY = "find what words name, in an image, a folder, a video or a bag"
 
-_EPILOG = """\
-SOURCE is a photo, a folder of photos, a video, a bag, or /dev/videoN. A MODEL is builtin:NAME,
-hf:OWNER/REPO (see: perception models pull), or a folder with a checkpoint of OWL-ViT or OWLv2.
-builtin:demo-clip knows the things and colours of the demo's rendered rooms alone; for pictures of
-the world: perception models pull hf:google/owlv2-base-patch16-ensemble
+_EPILOG = f"""\
+SOURCE is a photo, a folder of photos, a video, a bag, or /dev/videoN.
+
+{looking.MODEL_HELP}
 
 Words are what one would say: "red mug", "fire extinguisher". Other texts, for walls, floors and
 whatever is nothing else, compete with them, so that a thing that is not there is not found;
@@ -62,45 +60,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--for", dest="words", nargs="+", default=[], metavar="WORDS", help="what to look for"
     )
     parser.add_argument(
-        "--vocabulary", type=Path, metavar="FILE", help="YAML with words, synonyms and thresholds"
-    )
-    parser.add_argument(
         "--like", action="append", default=[], metavar="PHOTO[:BOX]", help="find more of this"
     )
-    parser.add_argument(
-        "--template",
-        action="append",
-        default=[],
-        metavar="TEXT",
-        help="that words are put into, such as 'a photo of a {}.'; or a set of them: name, photo, "
-        "clip7, robot; default: photo",
-    )
-    parser.add_argument(
-        "--no-background", action="store_true", help="let no other texts compete with the words"
-    )
     parser.add_argument("--model", default=_DEFAULT_MODEL, help="default: %(default)s")
-    parser.add_argument(
-        "--threshold", type=float, default=THRESHOLD, help="least score; default: %(default)s"
-    )
-    parser.add_argument(
-        "--most-overlap",
-        type=float,
-        default=MOST_OVERLAP,
-        help="of boxes that overlap more, the surest stays; default: %(default)s",
-    )
-    parser.add_argument(
-        "--tiles", type=int, default=1, help="parts along each side, for small things; default: 1"
-    )
+    looking.configure(parser, THRESHOLD)
     parser.add_argument("--topic", help="of the bag")
     parser.add_argument(
         "--images", type=int, default=20, help="so many, spread over all; default: %(default)s"
-    )
-    parser.add_argument("--device", default=AUTO, help="cpu, cuda, cuda:1; default: the best")
-    parser.add_argument(
-        "--precision",
-        default=AUTO,
-        choices=[AUTO, *PRECISIONS],
-        help="default: fp16 on CUDA, else fp32",
     )
     parser.add_argument("-o", "--output", type=Path, metavar="DIR", help="draw the boxes here")
 
@@ -109,11 +75,9 @@ def run(arguments: argparse.Namespace) -> int:
     """Find, print, and draw."""
     console = Console()
     _check(arguments)
-    detector = load_detector(
-        arguments.model, Runtime(arguments.device, arguments.precision), TextCache(usual_path())
-    )
+    finder = looking.finder_of(arguments)
+    detector = finder.detector
     words = _words(arguments, detector)
-    finder = Finder(detector, arguments.threshold, arguments.most_overlap, arguments.tiles)
     images, problems = some_images(arguments.source, arguments.topic, arguments.images)
     show_problems(Console(stderr=True), problems)
     if arguments.output is not None:
@@ -144,12 +108,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _check(arguments: argparse.Namespace) -> None:
-    for option, least, most in (("threshold", 0.0, 1.0), ("most_overlap", 0.0, 1.0)):
-        value = getattr(arguments, option)
-        if not least <= value <= most:
-            raise ConfigError(f"--{option.replace('_', '-')}: got {value}, expected 0 to 1")
-    if not 1 <= arguments.tiles <= 8:
-        raise ConfigError(f"--tiles: got {arguments.tiles}, expected 1 to 8")
+    looking.require_sense(arguments)
     if arguments.images < 1:
         raise ConfigError(f"--images: got {arguments.images}, expected 1 or more")
     if not (arguments.words or arguments.vocabulary or arguments.like):
@@ -161,13 +120,8 @@ def _check(arguments: argparse.Namespace) -> None:
 def _words(arguments: argparse.Namespace, detector: Detector) -> Words:
     """What is looked for: words, or examples, or both."""
     words = None
-    if arguments.vocabulary:
-        words = detector.words(Vocabulary.read(arguments.vocabulary))
-    elif arguments.words:
-        background = () if arguments.no_background else BACKGROUND
-        templates = tuple(arguments.template) or ("photo",)
-        labels = tuple(map(Label, arguments.words))
-        words = detector.words(Vocabulary(labels, templates, background))
+    if arguments.vocabulary or arguments.words:
+        words = detector.words(looking.vocabulary_of(arguments, arguments.words))
     for text in arguments.like:
         path, box = _example(text)
         label, point = Label(f"like {path.stem}"), detector.point_of(_photo(path), box)

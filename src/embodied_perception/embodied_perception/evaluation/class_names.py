@@ -10,6 +10,7 @@ Words of different data sets are not taken for each other, however near they are
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -26,6 +27,11 @@ _MOST_LISTED = 160  # in messages: all of ADE20K's classes, but not ImageNet's
 def shown(name: str) -> str:
     """The first of the words that a name lists."""
     return name.split(",")[0].strip()
+
+
+def alike(name: str) -> str:
+    """What is the same for names that differ in what makes no difference."""
+    return re.sub(r"[\s_-]", "", unicodedata.normalize("NFC", name)).casefold()
 
 
 def match_labels(labels: Sequence[str], classes: Sequence[str]) -> np.ndarray:
@@ -67,7 +73,7 @@ def match_labels(labels: Sequence[str], classes: Sequence[str]) -> np.ndarray:
 def require_distinct(names: Sequence[str], where: str) -> None:
     """Raise :class:`EvaluationError` where a name is empty, or there twice."""
     seen: set[str] = set()
-    for name in map(_alike, names):
+    for name in map(alike, names):
         if not name or name in seen:
             problem = f"the class {name!r} is there twice" if name else "a class has no name"
             raise EvaluationError(f"{where}: {problem}: give each class a name of its own")
@@ -102,19 +108,15 @@ def _match_by(
 
 
 def _whole(name: str) -> set[str]:
-    return {_alike(name)}
+    return {alike(name)}
 
 
 def _first(name: str) -> set[str]:
-    return {_alike(shown(name))}
+    return {alike(shown(name))}
 
 
 def _any(name: str) -> set[str]:
-    return {word for word in map(_alike, name.split(",")) if word}
-
-
-def _alike(name: str) -> str:
-    return re.sub(r"[\s_-]", "", name).casefold()
+    return {word for word in map(alike, name.split(",")) if word}
 
 
 def _are_unnamed(labels: Sequence[str]) -> bool:

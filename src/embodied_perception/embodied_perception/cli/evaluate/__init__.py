@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import argparse
 
-from embodied_perception.cli.evaluate import classification, odometry, segmentation
+from embodied_perception.cli.evaluate import classification, detection, odometry, segmentation
 from embodied_perception.cli.subcommands import add_subcommands
 
 SUMMARY = "compare results with ground truth"
 
 _KINDS = {
     "odometry": odometry,
+    "detection": detection,
     "segmentation": segmentation,
     "classification": classification,
 }
