@@ -1,4 +1,4 @@
-"""Some images in colour, spread over photos, a video, a camera, or a bag."""
+"""Some images in colour: a photo, or spread over photos, a video, a camera, or a bag."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from embodied_perception.bags import BagReader
 from embodied_perception.bags.images import frame_sets, image_topics, is_bag
 from embodied_perception.errors import ConfigError, FrameError, SourceError
 from embodied_perception.imaging.sources import open_source
+from embodied_perception.imaging.sources.photos import SUFFIXES, read_photo
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,6 +43,9 @@ def some_images(source: Path, topic: str | None, count: int) -> tuple[list[Color
         images = _of_bag(source, topic, count, problems)
     elif topic is not None:
         raise ConfigError(f"{source} is no bag, and has no topics")
+    elif source.suffix.lower() in SUFFIXES and source.is_file():
+        # A video's decoder would take it too, but does not turn it upright.
+        images = iter([ColorImage(source.name, read_photo(source)[0].colors_8_bit("RGB"))])
     else:
         images = _of_source(source, count, problems)
     found = list(islice(images, count))

@@ -115,6 +115,10 @@ def _check(arguments: argparse.Namespace) -> None:
         raise ConfigError('nothing to look for; give --for "red mug", --vocabulary, or --like')
     if arguments.words and arguments.vocabulary:
         raise ConfigError("--for and --vocabulary both say what to look for; give one of them")
+    for option in ("template", "no_background"):
+        if getattr(arguments, option) and not arguments.words:
+            name = f"--{option.replace('_', '-')}"
+            raise ConfigError(f"{name} goes with --for; a --vocabulary says such things itself")
 
 
 def _words(arguments: argparse.Namespace, detector: Detector) -> Words:
@@ -123,8 +127,7 @@ def _words(arguments: argparse.Namespace, detector: Detector) -> Words:
     if arguments.vocabulary or arguments.words:
         words = detector.words(looking.vocabulary_of(arguments, arguments.words))
     for text in arguments.like:
-        path, box = _example(text)
-        label, point = Label(f"like {path.stem}"), detector.point_of(_photo(path), box)
+        label, point = Label(f"like {Path(text).name}"), detector.point_of(*_example(text))
         words = (
             Words.of_example(label, point) if words is None else words.with_example(label, point)
         )
@@ -132,20 +135,27 @@ def _words(arguments: argparse.Namespace, detector: Detector) -> Words:
     return words
 
 
-def _example(text: str) -> tuple[Path, np.ndarray | None]:
-    """A photo, and the box in it that is meant."""
+def _example(text: str) -> tuple[np.ndarray, np.ndarray | None]:
+    """A photo (H, W, 3) uint8 RGB, and the box in it that is meant."""
     if Path(text).is_file():
-        return Path(text), None
+        return _photo(Path(text)), None
     path, _, numbers = text.rpartition(":")
     try:
         box = np.array([float(number) for number in numbers.split(",")])
     except ValueError:
         box = np.zeros(0)
-    if not path or box.shape != (4,) or (box[2:] <= box[:2]).any():
+    if not path or box.shape != (4,) or not (box[2:] > box[:2]).all():
         raise ConfigError(
             f"--like: got {text!r}, expected a photo, or PHOTO:left,top,right,bottom in pixels"
         )
-    return Path(path), box
+    photo = _photo(Path(path))
+    height, width = photo.shape[:2]
+    if (box[:2] < 0).any() or (box[2:] > [width, height]).any():
+        raise ConfigError(
+            f"--like: got {text!r}, expected a box in the photo; the photo spans 0,0,{width},"
+            f"{height}"
+        )
+    return photo, box
 
 
 def _photo(path: Path) -> np.ndarray:
@@ -154,6 +164,7 @@ def _photo(path: Path) -> np.ndarray:
 
 def _add(table: Table, image: str, found: Detections, names: tuple[str, ...]) -> None:
     if not len(found):
-        table.add_row(image, "", *([""] * 5))
+        table.add_row(Text(image), "", *([""] * 5))
     for box, score, label in zip(found.boxes, found.scores, found.labels, strict=True):
-        table.add_row(image, Text(names[label]), f"{score:.2f}", *(f"{side:.0f}" for side in box))
+        sides = (f"{side:.0f}" for side in box)
+        table.add_row(Text(image), Text(names[label]), f"{score:.2f}", *sides)

@@ -16,11 +16,13 @@ from typing import Any
 from diagnostic_msgs.msg import DiagnosticArray
 from lifecycle_msgs.srv import ChangeState
 from rcl_interfaces.msg import ParameterDescriptor, SetParametersResult
+from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
 from rclpy.clock import Clock, ClockType
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.parameter import Parameter
 from rclpy.publisher import Publisher
 from rclpy.service import Service as RosService
+from rclpy.task import Future
 from rclpy.timer import Timer
 
 from embodied_perception.errors import PerceptionError
@@ -171,7 +173,11 @@ class StageNode(LifecycleNode):
         runner.is_wanted = self._is_wanted
         for service in runner.stage.services:
             answer = self._answer(runner, service)
-            self._services_made.append(self.create_service(service.type, service.topic, answer))
+            # In a group of its own: the other one, of the images, does not wait for an answer.
+            group = MutuallyExclusiveCallbackGroup() if service.at_once else None
+            self._services_made.append(
+                self.create_service(service.type, service.topic, answer, callback_group=group)
+            )
 
     def _start(self) -> None:
         assert self._runner is not None
@@ -247,18 +253,43 @@ class StageNode(LifecycleNode):
         fields = service.type.Response.get_fields_and_field_types()
         text_field = next(name for name, kind in fields.items() if kind == "string")
 
-        def answer(request: Any, response: Any) -> Any:
+        def call(request: Any) -> tuple[Any, bool]:
             try:
-                said, response.success = runner.call(service, request), True
+                return runner.call(service, request), True
             except PerceptionError as error:
-                said, response.success = str(error), False
+                return str(error), False
+
+        def fill(response: Any, said: Any, success: bool) -> Any:
+            response.success = success
             for name, value in (said if isinstance(said, dict) else {text_field: said}).items():
                 setattr(response, name, value)
-            if response.success:
+            if success and runner is self._runner:
                 self._announce()
             return response
 
-        return answer
+        def answer(request: Any, response: Any) -> Any:
+            return fill(response, *call(request))
+
+        async def answer_meanwhile(request: Any, response: Any) -> Any:
+            return fill(response, *await self._aside(call, request))
+
+        return answer_meanwhile if service.at_once else answer
+
+    def _aside(self, work: Callable[[Any], Any], request: Any) -> Future:
+        """Work in a thread of its own, so that images are taken meanwhile."""
+        executor = self.executor
+        assert executor is not None, "it called the service"
+        done = Future(executor=executor)
+
+        def run() -> None:
+            try:
+                done.set_result(work(request))
+            except Exception as error:
+                done.set_exception(error)
+            executor.wake()  # whoever awaits is not told otherwise
+
+        threading.Thread(target=run, name=f"{self.get_name()} answer", daemon=True).start()
+        return done
 
     def _on_set_parameters(self, changes: list[Parameter]) -> SetParametersResult:
         for change in changes:
