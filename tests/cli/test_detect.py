@@ -205,11 +205,7 @@ def test_names_are_shown_as_they_are(model, photos, capsys):
         (["--for", "mug", "--template", "{{}} and {{}}"], "has 2 slots"),
         (["--vocabulary", "{photos}/x.yaml"], "{photos}/x.yaml cannot be read"),
         (["--vocabulary", "{photos}/a.png"], "{photos}/a.png cannot be read"),
-        (
-            ["--vocabulary", "{photos}/x.yaml", "--template", "clip7"],
-            "--template goes with --for",
-        ),
-        (["--like", "{photos}/a.png", "--no-background"], "--no-background goes with --for"),
+        (["--like", "{photos}/a.png", "--no-background"], "--no-background goes with --for or"),
         (["--like", "{photos}/x.png"], "expected a photo, or PHOTO:left,top,right,bottom"),
         (["--like", "{photos}/x.png:1,2,3,4"], "{photos}/x.png: cannot be read as a photo"),
         (["--like", "{photos}/c.png"], "{photos}/c.png: cannot be read as a photo"),

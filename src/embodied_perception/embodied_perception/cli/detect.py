@@ -116,9 +116,9 @@ def _check(arguments: argparse.Namespace) -> None:
     if arguments.words and arguments.vocabulary:
         raise ConfigError("--for and --vocabulary both say what to look for; give one of them")
     for option in ("template", "no_background"):
-        if getattr(arguments, option) and not arguments.words:
+        if getattr(arguments, option) and not (arguments.words or arguments.vocabulary):
             name = f"--{option.replace('_', '-')}"
-            raise ConfigError(f"{name} goes with --for; a --vocabulary says such things itself")
+            raise ConfigError(f"{name} goes with --for or --vocabulary; --like has no words")
 
 
 def _words(arguments: argparse.Namespace, detector: Detector) -> Words:
