@@ -115,11 +115,12 @@ def test_what_is_not_there_is_not_found(detector):
 
 
 def test_background_texts_take_what_fits_them_better(detector):
+    detector._scale = 40.0  # gray is like red enough
     image = picture((60, 80), red=(10, 20, 30, 40))
     (open_to_all,) = detector.detect([image], words("red"), 0.01)
     (found,) = detector.detect([image], words("red", background=("gray",)), 0.01)
-    assert tuple(found.boxes[0].tolist()) == (10, 20, 30, 40)
-    assert (len(open_to_all), len(found)) == (2, 1) or open_to_all.boxes[0, 2] == 80
+    assert open_to_all.boxes.tolist() == [[0, 0, 80, 60]]
+    assert found.boxes.tolist() == [[10, 20, 30, 40]]
 
 
 def test_labels_have_thresholds_of_their_own(detector):
@@ -167,7 +168,8 @@ def test_many_labels(detector):
     many = Words(vocabulary, points, np.arange(2000), points[:0])
     image = picture((60, 80), red=(10, 20, 30, 40))
     (found,) = detector.detect([image], many, 0.5)
-    assert found.labels.tolist() == [0]
+    assert set(found.labels % 3) == {0}
+    assert len(found) == 300
 
 
 # Bad input
@@ -203,13 +205,12 @@ def test_no_image(folder):
         detector.detect([np.zeros((4, 4), np.uint8)], words("red"), 0.5)
 
 
-def test_regions_have_numbers_from_one():
-    labels = np.zeros((20, 20), int)
-    labels[:, 10:] = 3
-    shown = np.ones((20, 20), bool)
-    shown[8:12] = False
-    regions, boxes = dense._regions(labels, shown)
-    assert sorted(np.unique(regions)) == [0, 1, 2, 3, 4]
-    assert boxes.shape == (4, 4)
-    for number, (left, top, right, bottom) in enumerate(boxes.astype(int), 1):
-        assert (regions[top:bottom, left:right] == number).all()
+def test_regions_are_those_of_the_mask():
+    shown = np.zeros((20, 30), bool)
+    shown[2:8, 3:9] = shown[10:18, 20:29] = True
+    shown[12:14, 22:24] = False
+    shown[19, 0] = True  # a speck
+    (first, all_of_it), (second, with_a_hole) = dense._regions(shown)
+    assert (first, second) == ((3, 2, 9, 8), (20, 10, 29, 18))
+    assert all_of_it.all()
+    np.testing.assert_array_equal(with_a_hole, shown[10:18, 20:29])

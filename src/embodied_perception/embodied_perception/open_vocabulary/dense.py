@@ -5,7 +5,7 @@ Source of the idea: C. Zhou et al., Extract Free Dense Labels from CLIP, 2022.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import cv2
 import numpy as np
@@ -31,6 +31,7 @@ from embodied_perception.open_vocabulary.words import Words
 ARCHITECTURES = {"compact_clip": Architecture("CompactClip")}
 
 _MOST_WORDS = 1_000_000
+_SHOWS = 0.5  # score from which on a point shows a label, whatever threshold boxes have
 _LEAST_POINTS = 8  # of a region; what has fewer is a speck
 
 
@@ -106,7 +107,7 @@ class DenseDetector:
     ) -> list[Detections]:
         """Find what the words name in images of one size.
 
-        A pixel is of the label that fits best, if no background text fits better.
+        A pixel shows a label if it is more likely than not, and no background text fits better.
 
         Args:
             images: (H, W, 3) uint8 RGB each.
@@ -121,7 +122,7 @@ class DenseDetector:
 
         """
         points, placement = self.model.run(images)
-        least = torch.tensor(words.vocabulary.thresholds(threshold), device=points.device)
+        least = words.vocabulary.thresholds(threshold)
         return [self._things(each, placement, words, least) for each in points]
 
     def point_of(self, image: np.ndarray, box: np.ndarray | None = None) -> np.ndarray:
@@ -154,90 +155,54 @@ class DenseDetector:
 
     @torch.inference_mode()
     def _things(
-        self, points: Tensor, placement: Placement, words: Words, least: Tensor
+        self, points: Tensor, placement: Placement, words: Words, least: Sequence[float]
     ) -> Detections:
-        """Regions of points (D, h, w) that show a label."""
-        flat = points.flatten(1)
-        logits, labels = self._best_label(flat, words)
-        scores = torch.sigmoid(logits)
-        is_shown = (scores >= least[labels]) & (logits > self._logits(flat, words.background))
-        size_hw = points.shape[1:]
-        regions, boxes = _regions(
-            *(each.view(size_hw).cpu().numpy() for each in (labels, is_shown))
-        )
-        if not len(boxes):
-            return Detections.none(len(points))
-        shown = torch.from_numpy(regions.ravel() - 1).to(flat.device)
-        inside = torch.nonzero(shown >= 0)[:, 0]
-        shown = shown[inside]
-        counts = torch.bincount(shown, minlength=len(boxes))
+        """Regions of points (D, h, w) that show a label, label by label.
 
-        def means(values: Tensor) -> Tensor:
-            sums = values.new_zeros(len(boxes), *values.shape[1:])
-            return sums.index_add_(0, shown, values)
-
-        # Rows and columns of points in shares of the input, which the last ones may reach beyond.
-        height, width = placement.input_hw
-        stride = CompactClip.stride
-        shares = torch.from_numpy(boxes) * stride / torch.tensor([width, height] * 2)
-        found = Detections(
-            placement.boxes_to_image(shares).numpy(),
-            (means(scores[inside]) / counts).cpu().numpy(),
-            labels[inside]
-            .new_zeros(len(boxes))
-            .index_copy_(0, shown, labels[inside])
-            .cpu()
-            .numpy(),
-            normalize(means(flat.T[inside]), dim=1).cpu().numpy(),
-        )
-        return found.take(np.argsort(-found.scores, kind="stable")[:MOST])
-
-    def _best_label(self, flat: Tensor, words: Words) -> tuple[Tensor, Tensor]:
-        """Of points (D, P) the best logit (P,) and whose it is (P,); a label at a time.
-
-        All words at once would take a gigabyte where there are thousands of them.
+        All words at once would take a gigabyte where there are thousands of them. Regions of
+        several labels may overlap: one argument about each pixel would tear things apart of which
+        a mug and a cup are both said.
         """
-        best = flat.new_full(flat.shape[1:], -torch.inf)
-        labels = torch.zeros(flat.shape[1:], dtype=torch.long, device=flat.device)
-        for label in range(len(words.vocabulary.labels)):
-            logits = self._logits(flat, words.points[words.label_of_word == label])
-            labels[logits > best] = label
-            best = torch.maximum(best, logits)
-        return best, labels
+        background = self._scores(points, words.background)
+        found: list[tuple[tuple[int, ...], float, int, np.ndarray]] = []
+        for label, threshold in enumerate(least):
+            scores = self._scores(points, words.points[words.label_of_word == label])
+            is_shown = (scores >= max(_SHOWS, threshold)) & (scores > background)
+            for box, inside in _regions(is_shown.cpu().numpy()):
+                left, top, right, bottom = box
+                mask = torch.from_numpy(inside).to(points.device)
+                score = float(scores[top:bottom, left:right][mask].mean())
+                point = points[:, top:bottom, left:right][:, mask].mean(1)
+                found.append((box, score, label, normalize(point, dim=0).cpu().numpy()))
+        if not found:
+            return Detections.none(len(points))
+        boxes, means, labels, looks = (np.array(each) for each in zip(*found, strict=True))
+        # In shares of the input, which the last row and column of points may reach beyond.
+        height, width = placement.input_hw
+        shares = torch.from_numpy(boxes) * CompactClip.stride / torch.tensor([width, height] * 2)
+        surest = np.argsort(-means, kind="stable")[:MOST]
+        return Detections(
+            placement.boxes_to_image(shares).numpy(), means.astype(np.float32), labels, looks
+        ).take(surest)
 
-    def _logits(self, flat: Tensor, texts: np.ndarray) -> Tensor:
-        """Of points (D, P) and texts (N, D) the best logit (P,); -inf without texts."""
+    def _scores(self, points: Tensor, texts: np.ndarray) -> Tensor:
+        """Of points (D, h, w), how well the best of texts (N, D) fits (h, w); 0 without texts."""
         if not len(texts):
-            return flat.new_full(flat.shape[1:], -torch.inf)
-        cosines = torch.from_numpy(texts).to(flat.device) @ flat
-        return self._scale * cosines.amax(0) + self._bias
+            return points.new_zeros(points.shape[1:])
+        cosines = torch.from_numpy(texts).to(points.device) @ points.flatten(1)
+        best = cosines.amax(0).view(points.shape[1:])
+        return torch.sigmoid(self._scale * best + self._bias)
 
 
-def _regions(labels: np.ndarray, is_shown: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Connected regions of one label each, those that are no specks.
+def _regions(is_shown: np.ndarray) -> Iterator[tuple[tuple[int, int, int, int], np.ndarray]]:
+    """Connected regions of a mask (h, w), but specks.
 
-    Args:
-        labels: (h, w).
-        is_shown: (h, w) bool; the rest is of no label.
-
-    Returns:
-        (h, w) int64 numbers of regions from 1, 0 where there is none; and (R, 4) float32 left, top,
-        right, bottom of each.
+    Yields:
+        Left, top, right, bottom of each, and its mask (bottom - top, right - left).
 
     """
-    regions = np.zeros(labels.shape, np.int64)
-    boxes: list[tuple[int, int, int, int]] = []
-    for label in np.unique(labels[is_shown]):
-        of_label = ((labels == label) & is_shown).astype(np.uint8)
-        _, numbers, statistics, _ = cv2.connectedComponentsWithStats(of_label)
-        is_large = statistics[:, cv2.CC_STAT_AREA] >= _LEAST_POINTS
-        is_large[0] = False  # what is not of the label
-        chosen = np.flatnonzero(is_large)
-        renumbered = np.zeros(len(statistics), np.int64)
-        renumbered[chosen] = len(boxes) + 1 + np.arange(len(chosen))
-        regions += renumbered[numbers]
-        boxes += [
-            (left, top, left + width, top + height)
-            for left, top, width, height, _ in statistics[chosen].tolist()
-        ]
-    return regions, np.array(boxes, np.float32).reshape(-1, 4)
+    _, numbers, statistics, _ = cv2.connectedComponentsWithStats(is_shown.astype(np.uint8))
+    for number, (left, top, width, height, area) in enumerate(statistics.tolist()):
+        if number > 0 and area >= _LEAST_POINTS:  # 0 is what is not shown
+            inside = numbers[top : top + height, left : left + width] == number
+            yield (left, top, left + width, top + height), inside
