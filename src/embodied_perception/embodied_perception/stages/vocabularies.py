@@ -152,8 +152,8 @@ class WordsInForce:
                 header=stamp,
                 revision=revision.number,
                 labels=list(map(_message, vocabulary.labels)),
-                templates=vocabulary.templates,
-                background=vocabulary.background,
+                templates=list(vocabulary.templates),
+                background=list(vocabulary.background),
             ),
         }
 

@@ -1,0 +1,64 @@
+"""The models that come along: small, whole, and as right as their cards say."""
+
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch", reason="needs the group: pip install --group learned")
+pytest.importorskip("transformers")
+
+from embodied_perception.cli.main import main  # noqa: E402
+from embodied_perception.inference.card import licence_of  # noqa: E402
+from embodied_perception.inference.checkpoint import Checkpoint  # noqa: E402
+from embodied_perception.inference.sources import builtin_folders  # noqa: E402
+from embodied_perception.inference.tasks import task_of  # noqa: E402
+from embodied_perception.segmentation.segmenter import Segmenter  # noqa: E402
+
+DEMO = Path(__file__).parents[2] / "src/embodied_perception_bringup/demo/demo_room.mcap"
+FOLDERS = {folder.name: folder for folder in builtin_folders()}
+
+
+def test_what_comes_along():
+    tasks = {name: task_of(Checkpoint.open(folder)).name for name, folder in FOLDERS.items()}
+    assert tasks == {
+        "camvid": "segmentation",
+        "demo": "segmentation",
+        "demo-clip": "detection by words",
+        "objects": "classification",
+    }
+
+
+@pytest.mark.parametrize("name", sorted(FOLDERS))
+def test_weights_are_small_and_whole_and_their_licence_is_said(name):
+    weights = FOLDERS[name] / "model.safetensors"
+    assert weights.stat().st_size < 2_000_000
+    assert weights.stat().st_mode & 0o444 == 0o444
+    assert licence_of(FOLDERS[name])
+    for key, values in Checkpoint.open(FOLDERS[name]).tensors().items():
+        assert torch.isfinite(values.float()).all(), key
+
+
+@pytest.mark.parametrize("name", ["camvid", "demo"])
+def test_cards_name_the_classes_of_the_network(name):
+    card = Path(FOLDERS[name], "README.md").read_text()
+    for label in Segmenter.load(f"builtin:{name}").labels:
+        assert re.search(rf"^\| {re.escape(label)} \|", card, re.MULTILINE)
+
+
+def test_an_image_of_nothing_is_no_thing():
+    segmenter = Segmenter.load("builtin:demo")
+    (found,) = segmenter.segment([np.full((120, 160, 3), 200, np.uint8)])
+    names = {segmenter.labels[number] for number in np.unique(found.mask)}
+    assert names <= {"floor", "wall", "ceiling", "door", "window", "picture"}
+
+
+def test_the_demos_room_is_segmented(tmp_path):
+    words = ["evaluate", "segmentation", str(DEMO), "--model", "builtin:demo", "--limit", "4"]
+    words += ["--topic", "/camera/color/image_raw/compressed", "-o", str(tmp_path / "report")]
+    assert main(words) == 0
+    told = json.loads((tmp_path / "report" / "metrics.json").read_text())
+    assert told["pixel_accuracy"] > 0.9
+    assert all(told["iou"][name] > 0.8 for name in ("floor", "wall", "window", "cupboard"))
