@@ -62,3 +62,12 @@ def test_the_demos_room_is_segmented(tmp_path):
     told = json.loads((tmp_path / "report" / "metrics.json").read_text())
     assert told["pixel_accuracy"] > 0.9
     assert all(told["iou"][name] > 0.8 for name in ("floor", "wall", "window", "cupboard"))
+
+
+def test_they_are_listed_without_problems(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "160")
+    assert main(["models", "list"]) == 0
+    said = capsys.readouterr().out
+    assert all(f"builtin:{name}" in said for name in FOLDERS)
+    assert "any words" in said
+    assert "problem: builtin:" not in said

@@ -25,17 +25,21 @@ class Task:
         name: in a word.
         architectures: by the names that ``model_type`` of config.json has for them.
         load: loads a model of it by its source, on what it shall run.
+        takes_words: whether words are given at run time, in place of classes.
 
     """
 
     name: str
     architectures: Mapping[str, Architecture]
     load: Callable[[str, Runtime], Segmenter | Classifier | Detector]
+    takes_words: bool = False
 
 
 SEGMENTATION = Task("segmentation", segmentation.ARCHITECTURES, Segmenter.load)
 CLASSIFICATION = Task("classification", classification.ARCHITECTURES, Classifier.load)
-DETECTION = Task("detection by words", open_vocabulary.ARCHITECTURES, open_vocabulary.load_detector)
+DETECTION = Task(
+    "detection by words", open_vocabulary.ARCHITECTURES, open_vocabulary.load_detector, True
+)
 _TASKS = (SEGMENTATION, CLASSIFICATION, DETECTION)
 
 

@@ -69,8 +69,9 @@ def _told(folder: Path) -> dict[str, str]:
     try:
         checkpoint = Checkpoint.open(folder)
         told["architecture"] = checkpoint.model_type
-        told["task"] = task_of(checkpoint).name
-        told["classes"] = str(len(checkpoint.labels))
+        task = task_of(checkpoint)
+        told["task"] = task.name
+        told["classes"] = "any words" if task.takes_words else str(len(checkpoint.labels))
         told["input"] = read_preprocessing(folder).words
     except InferenceError as error:
         told["problem"] = str(error)

@@ -36,9 +36,10 @@ def run(arguments: argparse.Namespace) -> int:
     folder = pull(arguments.source)
     checkpoint = Checkpoint.open(folder)
     task = task_of(checkpoint)
+    classes = "any words" if task.takes_words else f"{len(checkpoint.labels)} classes"
     Console(highlight=False, markup=False).print(
-        f"{arguments.source}: {task.name}, {checkpoint.model_type}, {len(checkpoint.labels)} "
-        f"classes, licence: {licence_of(folder) or 'not said'}\n{folder}",
+        f"{arguments.source}: {task.name}, {checkpoint.model_type}, {classes}, "
+        f"licence: {licence_of(folder) or 'not said'}\n{folder}",
         soft_wrap=True,
     )
     return 0
