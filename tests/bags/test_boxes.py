@@ -9,6 +9,8 @@ from embodied_perception.bags import BagReader, BagWriter
 from embodied_perception.bags.boxes import BoxDecoder, boxes_of, names_in, require_box_topic
 from embodied_perception.bags.moments import exact_moments
 from embodied_perception.errors import BagError
+from embodied_perception.open_vocabulary.detections import Detections
+from embodied_perception.stages.box_messages import detections_message
 from embodied_perception.stages.decoding import Decoder
 from embodied_perception.stages.image_messages import image_message
 from embodied_perception.stages.messages import header
@@ -44,6 +46,18 @@ def write(tmp_path):
         return path
 
     return write
+
+
+def test_what_is_published_is_read_as_it_was_found():
+    boxes = np.array([[0, 0, 640, 480], [3.5, 7.25, 90, 88]], np.float32)
+    scores, labels = np.array([0.5, 0.25], np.float32), np.array([1, 0])
+    found = Detections(boxes, scores, labels, np.zeros((2, 0), np.float32))
+    head = header(SECOND, "camera")
+    named = boxes_of(detections_message(found, ("mug", "door"), np.array([4, 9]), head))
+    np.testing.assert_array_equal(named.boxes, boxes)
+    np.testing.assert_array_equal(named.scores, scores)
+    assert named.names == ("door", "mug")
+    assert named.stamp_ns == SECOND
 
 
 def test_a_box_spans_its_pixels_whole():

@@ -92,7 +92,8 @@ def test_boxes_have_names_and_the_stamp_of_the_image(host, make_open, scene):
         assert result.hypothesis.class_id == WORDS[label]
         assert result.hypothesis.score == pytest.approx(float(score), abs=1e-5)
         centre, size = got.bbox.center.position, (got.bbox.size_x, got.bbox.size_y)
-        left_top = np.array([centre.x, centre.y]) - np.array(size) / 2
+        # The centre of the first pixel is 0 in messages.
+        left_top = np.array([centre.x, centre.y]) + 0.5 - np.array(size) / 2
         np.testing.assert_allclose([*left_top, *(left_top + size)], box, atol=1e-3)
     assert topics["~/overlay"].height == 60
 

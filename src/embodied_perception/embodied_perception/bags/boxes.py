@@ -12,10 +12,8 @@ from vision_msgs.msg import Detection2D, Detection2DArray
 from embodied_perception.bags.message_types import type_name_of
 from embodied_perception.bags.reader import BagReader
 from embodied_perception.errors import BagError
+from embodied_perception.stages.box_messages import FIRST_CENTRE
 from embodied_perception.stages.messages import stamp_ns
-
-#: In messages the centre of the first pixel is 0, as in camera models; here its edge is.
-_FIRST_CENTRE = 0.5
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,7 +68,7 @@ def boxes_of(message: Detection2DArray) -> NamedBoxes:
     boxes = [box.bbox for box in message.detections]
     centres = np.array([(box.center.position.x, box.center.position.y) for box in boxes])
     sizes = np.array([(box.size_x, box.size_y) for box in boxes])
-    centres, sizes = centres.reshape(-1, 2) + _FIRST_CENTRE, sizes.reshape(-1, 2)
+    centres, sizes = centres.reshape(-1, 2) + FIRST_CENTRE, sizes.reshape(-1, 2)
     return NamedBoxes(
         stamp,
         np.hstack([centres - sizes / 2, centres + sizes / 2]),

@@ -9,29 +9,19 @@ import array
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 from embodied_perception_interfaces.msg import RegionEmbeddings, ResultSource
 from embodied_perception_interfaces.srv import SetVocabulary
-from std_msgs.msg import Header
-from vision_msgs.msg import (
-    BoundingBox2D,
-    Detection2D,
-    Detection2DArray,
-    ObjectHypothesis,
-    ObjectHypothesisWithPose,
-    Point2D,
-    Pose2D,
-)
+from vision_msgs.msg import Detection2DArray
 
 from embodied_perception.config import Config, parameter
 from embodied_perception.frame import Frame
 from embodied_perception.geometry import TransformTree
-from embodied_perception.open_vocabulary.detections import Detections
 from embodied_perception.open_vocabulary.finding import MOST_OVERLAP, THRESHOLD, Finder
 from embodied_perception.open_vocabulary.loading import Detector, load_detector
 from embodied_perception.open_vocabulary.overlay import draw_detections
 from embodied_perception.open_vocabulary.text_cache import TextCache, usual_path
 from embodied_perception.open_vocabulary.tracks import Tracker, TrackerConfig
+from embodied_perception.stages.box_messages import detections_message
 from embodied_perception.stages.messages import header
 from embodied_perception.stages.stage import ImageInput, Output, Picture, Stage, Status
 from embodied_perception.stages.vocabularies import (
@@ -199,35 +189,3 @@ class OpenVocabularyStage(Stage):
         model = self._finder.detector.model
         level, text = (Status.WARN, f"{text}; {model.note}") if model.note else (Status.OK, text)
         return Status(level, text, model.description)
-
-
-def detections_message(
-    found: Detections, names: tuple[str, ...], ids: np.ndarray | None, head: Header
-) -> Detection2DArray:
-    """Boxes as vision_msgs has them: by their middles, with names for labels."""
-    centres, sizes = (
-        (found.boxes[:, :2] + found.boxes[:, 2:]) / 2,
-        np.diff(found.boxes.reshape(-1, 2, 2), axis=1)[:, 0],
-    )
-    return Detection2DArray(
-        header=head,
-        detections=[
-            Detection2D(
-                header=head,
-                id="" if ids is None else str(ids[index]),
-                results=[
-                    ObjectHypothesisWithPose(
-                        hypothesis=ObjectHypothesis(
-                            class_id=names[found.labels[index]], score=float(found.scores[index])
-                        )
-                    )
-                ],
-                bbox=BoundingBox2D(
-                    center=Pose2D(position=Point2D(x=x, y=y)), size_x=width, size_y=height
-                ),
-            )
-            for index, ((x, y), (width, height)) in enumerate(
-                zip(centres.tolist(), sizes.tolist(), strict=True)
-            )
-        ],
-    )
