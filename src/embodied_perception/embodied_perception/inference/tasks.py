@@ -35,12 +35,16 @@ class Task:
     takes_words: bool = False
 
 
-SEGMENTATION = Task("segmentation", segmentation.ARCHITECTURES, Segmenter.load)
-CLASSIFICATION = Task("classification", classification.ARCHITECTURES, Classifier.load)
-DETECTION = Task(
-    "detection by words", open_vocabulary.ARCHITECTURES, open_vocabulary.load_detector, True
+_TASKS = (
+    Task("segmentation", segmentation.ARCHITECTURES, Segmenter.load),
+    Task("classification", classification.ARCHITECTURES, Classifier.load),
+    Task(
+        "detection by words",
+        open_vocabulary.ARCHITECTURES,
+        open_vocabulary.load_detector,
+        takes_words=True,
+    ),
 )
-_TASKS = (SEGMENTATION, CLASSIFICATION, DETECTION)
 
 
 def task_of(checkpoint: Checkpoint) -> Task:
