@@ -151,7 +151,15 @@ def test_the_words_in_force_are_announced(host):
     assert vocabulary.labels == [label, VocabularyLabel(name="door", threshold=-1.0)]
     assert (vocabulary.templates, vocabulary.background) == (["{}"], ["a wall"])
     host.ask("door")
-    assert host.announced()["~/vocabulary"].background == list(BACKGROUND)
+    said = host.announced()["~/vocabulary"]  # what is left out is as the parameters say
+    assert (said.templates, said.background) == (["a photo of a {}."], [])
+
+
+def test_background_texts_are_used_unless_a_parameter_says_otherwise(make_open):
+    host = Host(make_open("owlv2")[0], background=True, templates=("name",)).loaded()
+    host.ask("door")
+    said = host.announced()["~/vocabulary"]
+    assert (said.templates, said.background) == (["{}"], list(BACKGROUND))
 
 
 def test_words_that_were_there_before_are_not_encoded_again(host, scene):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,10 @@ BACKGROUND = (
     "a corner of a piece of furniture.",
     "something else.",
 )
+
+
+#: What words are put into, unless it is said otherwise.
+USUAL_TEMPLATES = ("photo",)
 
 
 @dataclass(frozen=True)
@@ -74,7 +78,7 @@ class Vocabulary:
     """
 
     labels: tuple[Label, ...]
-    templates: tuple[str, ...] = field(default=("photo",))
+    templates: tuple[str, ...] = USUAL_TEMPLATES
     background: tuple[str, ...] = BACKGROUND
 
     def __post_init__(self) -> None:

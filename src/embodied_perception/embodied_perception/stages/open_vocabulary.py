@@ -139,7 +139,7 @@ class OpenVocabularyStage(Stage):
             InferenceError: the model fails.
 
         """
-        return require_active(self._words).answer(request)
+        return require_active(self._words).answer(request, self.config)
 
     def announce(self, stamp_ns: int) -> dict[str, Any]:
         """Say which words are in force."""

@@ -15,7 +15,12 @@ from vision_msgs.msg import LabelInfo, VisionClass
 
 from embodied_perception.config import parameter
 from embodied_perception.errors import OpenVocabularyError
-from embodied_perception.open_vocabulary.vocabulary import BACKGROUND, Label, Vocabulary
+from embodied_perception.open_vocabulary.vocabulary import (
+    BACKGROUND,
+    USUAL_TEMPLATES,
+    Label,
+    Vocabulary,
+)
 from embodied_perception.open_vocabulary.words import Words
 from embodied_perception.stages.messages import header
 from embodied_perception.stages.models import ModelConfig
@@ -27,7 +32,6 @@ VOCABULARY_OUTPUTS = (
     Output("vocabulary", "~/vocabulary", VocabularyMessage, latched=True),
 )
 VOCABULARY_SERVICES = (Service("set_vocabulary", SetVocabulary, at_once=True),)
-_USUAL_TEMPLATES = ("photo",)
 
 
 @dataclass(frozen=True)
@@ -45,7 +49,7 @@ class VocabularyConfig(ModelConfig):
         "config/vocabularies has some",
     )
     templates: tuple[str, ...] = parameter(
-        _USUAL_TEMPLATES,
+        USUAL_TEMPLATES,
         "sentences that words are put into, such as 'a photo of a {}.'; name, photo, clip7 and "
         "robot are sets of them",
     )
@@ -62,8 +66,12 @@ class VocabularyConfig(ModelConfig):
         """
         if self.vocabulary_file:
             return Vocabulary.read(Path(self.vocabulary_file).expanduser())
-        background = BACKGROUND if self.background else ()
-        return Vocabulary(tuple(map(Label, self.vocabulary)), self.templates, background)
+        return Vocabulary(tuple(map(Label, self.vocabulary)), self.templates, self.background_texts)
+
+    @property
+    def background_texts(self) -> tuple[str, ...]:
+        """What competes with the words."""
+        return BACKGROUND if self.background else ()
 
     def asks_for_other_words(self, before: VocabularyConfig) -> bool:
         """Whether the vocabulary changes with these parameters."""
@@ -110,8 +118,8 @@ class WordsInForce:
             self.revision = Revision(self.revision.number + 1, words)
             return self.revision
 
-    def answer(self, request: SetVocabulary.Request) -> dict[str, Any]:
-        """What ~/set_vocabulary answers.
+    def answer(self, request: SetVocabulary.Request, config: VocabularyConfig) -> dict[str, Any]:
+        """What ~/set_vocabulary answers; what the request leaves out is as the parameters say.
 
         Raises:
             OpenVocabularyError: the request makes no vocabulary; the old words stay.
@@ -127,8 +135,8 @@ class WordsInForce:
             )
             for label in request.labels
         )
-        templates = tuple(request.templates) or _USUAL_TEMPLATES
-        background = tuple(request.background) or BACKGROUND
+        templates = tuple(request.templates) or config.templates
+        background = tuple(request.background) or config.background_texts
         revision = self.change(Vocabulary(labels, templates, background))
         count = len(labels)
         return {
