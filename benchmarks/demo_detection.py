@@ -29,7 +29,7 @@ from embodied_perception.inference.runtime import AUTO, PRECISIONS, Runtime
 from embodied_perception.open_vocabulary.detections import suppress
 from embodied_perception.open_vocabulary.finding import MOST_OVERLAP
 from embodied_perception.open_vocabulary.loading import Detector, load_detector
-from embodied_perception.open_vocabulary.vocabulary import BACKGROUND, Label, Vocabulary
+from embodied_perception.open_vocabulary.vocabulary import BACKGROUND, Vocabulary
 
 ROOT = Path(__file__).parents[1]
 sys.path += [str(ROOT / "tools"), str(ROOT / "training")]
@@ -86,7 +86,7 @@ def score(
     console: Console,
 ) -> tuple[dict[str, DetectionScores], float]:
     """Look for labels in all pictures, in two ways; and the median seconds that one takes."""
-    vocabulary = Vocabulary(tuple(map(Label, labels)), background=background)
+    vocabulary = Vocabulary.of(*labels, background=background)
     words = detector.words(vocabulary)
     scores = {way: DetectionScores(labels) for way in (BY_ITSELF, AT_ONCE)}
     seconds = []

@@ -11,15 +11,13 @@ from embodied_perception.errors import ConfigError
 from embodied_perception.inference.runtime import AUTO, PRECISIONS, Runtime
 from embodied_perception.open_vocabulary.finding import MOST_OVERLAP, Finder
 from embodied_perception.open_vocabulary.text_cache import TextCache, usual_path
-from embodied_perception.open_vocabulary.vocabulary import BACKGROUND, Label, Vocabulary
+from embodied_perception.open_vocabulary.vocabulary import Vocabulary
 
 MODEL_HELP = """\
 A MODEL is builtin:NAME, hf:OWNER/REPO (see: perception models pull), or a folder with a checkpoint
 of OWL-ViT or OWLv2. builtin:demo-clip knows the things and colours of the demo's rendered rooms
 alone, and is rarely right below --threshold 0.8; for pictures of the world: perception models pull
 hf:google/owlv2-base-patch16-ensemble"""
-
-_USUAL_TEMPLATES = ("photo",)
 
 
 def configure(parser: argparse.ArgumentParser, threshold: float) -> None:
@@ -79,7 +77,7 @@ def vocabulary_of(arguments: argparse.Namespace, words: Sequence[str]) -> Vocabu
     if arguments.vocabulary is not None:
         vocabulary = Vocabulary.read(arguments.vocabulary)
     else:
-        vocabulary = Vocabulary(tuple(map(Label, words)), _USUAL_TEMPLATES, BACKGROUND)
+        vocabulary = Vocabulary.of(*words)
     if arguments.template:
         vocabulary = replace(vocabulary, templates=tuple(arguments.template))
     return replace(vocabulary, background=()) if arguments.no_background else vocabulary

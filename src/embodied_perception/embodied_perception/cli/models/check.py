@@ -99,14 +99,14 @@ def _answer(
     """What a user calls with images."""
     from embodied_perception.classification.classifier import Classifier
     from embodied_perception.open_vocabulary.finding import THRESHOLD
-    from embodied_perception.open_vocabulary.vocabulary import Label, Vocabulary
+    from embodied_perception.open_vocabulary.vocabulary import Vocabulary
     from embodied_perception.segmentation.segmenter import Segmenter
 
     if isinstance(loaded, Segmenter):
         return loaded.segment
     if isinstance(loaded, Classifier):
         return loaded.classify
-    words = loaded.words(Vocabulary(tuple(map(Label, _LOOKED_FOR))))
+    words = loaded.words(Vocabulary.of(*_LOOKED_FOR))
     return lambda images: loaded.detect(images, words, THRESHOLD)
 
 
