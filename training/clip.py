@@ -77,9 +77,7 @@ def train_epoch(
     for number in range(batches):
         set_rate(optimiser, arguments.rate, (run.epoch + number / batches) / arguments.epochs)
         chosen = order[number * arguments.batch :][: arguments.batch]
-        batch = draw_batch(
-            pictures, chosen, language, vary, network.image.stride, chance, rng, device
-        )
+        batch = draw_batch(pictures, chosen, language, vary, network.stride, chance, rng, device)
 
         def loss_of_batch(batch: Batch = batch) -> Tensor:
             with torch.autocast(device.type, torch.bfloat16, enabled=arguments.compile):

@@ -69,7 +69,7 @@ def judge(
         points = network.image(as_batch([image], words.device))[0]
         here = sorted({names.index(thing.name) for thing in things.values()})
         best = torch.einsum("nd,dhw->nhw", words[here], points).argmax(0).cpu().numpy()
-        numbers = numbers_at_points(mask, network.image.stride)
+        numbers = numbers_at_points(mask, network.stride)
         for number, thing in things.items():
             said = best[numbers == number]
             if thing.color is None or len(said) < _LEAST_POINTS:

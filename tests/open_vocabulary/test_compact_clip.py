@@ -29,7 +29,7 @@ def test_it_is_compact(network):
 @pytest.mark.parametrize("size", [(96, 128), (37, 53), (8, 8), (9, 16), (1, 1)])
 def test_an_image_has_a_point_for_every_other_pixel(network, size):
     points = network.image(torch.rand(2, 3, *size))
-    assert points.shape == (2, 64, *(-(-side // network.image.stride) for side in size))
+    assert points.shape == (2, 64, *(-(-side // network.stride) for side in size))
     torch.testing.assert_close(points.norm(dim=1), torch.ones(2, *points.shape[2:]))
 
 

@@ -14,14 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import normalize
 
-from embodied_perception.segmentation.compact_unet import (
-    DILATIONS,
-    GlobalContext,
-    Merge,
-    padded,
-    stage,
-    stem,
-)
+from embodied_perception.segmentation.compact_unet import Body
 
 #: Of half the size at a time.
 _CHANNELS = (32, 64, 96)
@@ -60,30 +53,17 @@ class CompactClip(nn.Module):
         return self.scale.exp() * places @ texts.T + self.bias
 
 
-class ImageTower(nn.Module):
-    """The compact U-Net, wider, with points in the place of classes, for every other pixel."""
-
-    stride = CompactClip.stride
-    _deepest = 2 ** len(_CHANNELS)
+class ImageTower(Body):
+    """The compact U-Net's body, wider, and a point for every other pixel."""
 
     def __init__(self) -> None:
-        super().__init__()
-        first, second, third = _CHANNELS
-        self.stem = stem(first)
-        self.encode_4 = stage(first, second, DILATIONS[0])
-        self.encode_8 = stage(second, third, DILATIONS[1])
-        self.context = GlobalContext(third)
-        self.decode_4 = Merge(third, second, second)
-        self.decode_2 = Merge(second, first, first)
-        self.project = nn.Conv2d(first, _POINT, 1)
+        super().__init__(_CHANNELS)
+        self.project = nn.Conv2d(_CHANNELS[0], _POINT, 1)
 
     def forward(self, images: Tensor) -> Tensor:
         """(B, 3, H, W) to (B, D, H / 2, W / 2), rounded up."""
-        height, width = (math.ceil(side / self.stride) for side in images.shape[-2:])
-        at_2 = self.stem(2.0 * padded(images, self._deepest) - 1.0)
-        at_4 = self.encode_4(at_2)
-        at_8 = self.context(self.encode_8(at_4))
-        points = self.project(self.decode_2(self.decode_4(at_8, at_4), at_2))
+        height, width = (math.ceil(side / CompactClip.stride) for side in images.shape[-2:])
+        points = self.project(self.features(images))
         return normalize(points[..., :height, :width].float(), dim=1)
 
 

@@ -16,13 +16,47 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import pad
 
-#: Of half the size at a time. Input sizes are padded to a multiple of 2 to their number.
-_CHANNELS = (24, 48, 96)
 #: Of the blocks at a quarter of the size, and at an eighth.
-DILATIONS = ((2, 2, 2), (4, 4, 8, 8, 16, 16))
+_DILATIONS = ((2, 2, 2), (4, 4, 8, 8, 16, 16))
 
 
-class CompactUNet(nn.Module):
+class Body(nn.Module):
+    """RGB images to features for every other pixel: down to an eighth, and up again with merges.
+
+    Args:
+        channels: at half the size, a quarter, and an eighth.
+
+    """
+
+    _deepest = 8  # input sizes are padded to a multiple of it
+
+    def __init__(self, channels: tuple[int, int, int]) -> None:
+        super().__init__()
+        first, second, third = channels
+        self.stem = nn.Sequential(
+            Convolution(3, first, 3, stride=2),
+            Convolution(first, first, 3),
+            Convolution(first, first, 3),
+        )
+        self.encode_4 = _stage(first, second, _DILATIONS[0])
+        self.encode_8 = _stage(second, third, _DILATIONS[1])
+        self.context = GlobalContext(third)
+        self.decode_4 = Merge(third, second, second)
+        self.decode_2 = Merge(second, first, first)
+
+    def features(self, images: Tensor) -> Tensor:
+        """Images (B, 3, H, W) RGB from 0 to 1 to (B, C, h, w); h and w are half of the padded."""
+        height, width = images.shape[-2:]
+        missing = -width % self._deepest, -height % self._deepest
+        images = pad(images, (0, missing[0], 0, missing[1]), mode="replicate")
+        at_2 = self.stem(2.0 * images - 1.0)
+        at_4 = self.encode_4(at_2)
+        at_8 = self.context(self.encode_8(at_4))
+        decoded: Tensor = self.decode_2(self.decode_4(at_8, at_4), at_2)
+        return decoded
+
+
+class CompactUNet(Body):
     """Segments RGB images.
 
     Args:
@@ -30,18 +64,12 @@ class CompactUNet(nn.Module):
 
     """
 
-    stride = 2 ** len(_CHANNELS)
+    _CHANNELS = (24, 48, 96)
 
     def __init__(self, classes: int) -> None:
-        super().__init__()
-        first, second, third = _CHANNELS
-        self.stem = stem(first)
-        self.encode_4 = stage(first, second, DILATIONS[0])
-        self.encode_8 = stage(second, third, DILATIONS[1])
-        self.context = GlobalContext(third)
-        self.decode_4 = Merge(third, second, second)
-        self.decode_2 = Merge(second, first, first)
+        super().__init__(self._CHANNELS)
         self.dropout = nn.Dropout2d(0.1)
+        first = self._CHANNELS[0]
         self.classify = nn.Sequential(nn.Conv2d(first, 4 * classes, 1), nn.PixelShuffle(2))
 
     def forward(self, images: Tensor) -> Tensor:
@@ -55,11 +83,7 @@ class CompactUNet(nn.Module):
 
         """
         height, width = images.shape[-2:]
-        at_2 = self.stem(2.0 * padded(images, self.stride) - 1.0)
-        at_4 = self.encode_4(at_2)
-        at_8 = self.context(self.encode_8(at_4))
-        at_2 = self.decode_2(self.decode_4(at_8, at_4), at_2)
-        logits: Tensor = self.classify(self.dropout(at_2))
+        logits: Tensor = self.classify(self.dropout(self.features(images)))
         return logits[..., :height, :width]
 
 
@@ -159,23 +183,7 @@ class Merge(nn.Module):
         return mixed
 
 
-def padded(images: Tensor, stride: int) -> Tensor:
-    """Images (B, C, H, W), continued below and on the right to a multiple of ``stride``."""
-    height, width = images.shape[-2:]
-    return pad(images, (0, -width % stride, 0, -height % stride), mode="replicate")
-
-
-def stem(channels: int) -> nn.Sequential:
-    """From RGB to features of half the size."""
-    return nn.Sequential(
-        Convolution(3, channels, 3, stride=2),
-        Convolution(channels, channels, 3),
-        Convolution(channels, channels, 3),
-    )
-
-
-def stage(before: int, after: int, dilations: Sequence[int]) -> nn.Sequential:
-    """Half the size, then a block for each dilation."""
+def _stage(before: int, after: int, dilations: Sequence[int]) -> nn.Sequential:
     blocks = [TwoDistances(after, dilation) for dilation in dilations]
     return nn.Sequential(Downsample(before, after), *blocks)
 
