@@ -27,8 +27,9 @@ from rich.table import Table
 from embodied_perception.evaluation.detection import DetectionScores
 from embodied_perception.inference.runtime import AUTO, PRECISIONS, Runtime
 from embodied_perception.open_vocabulary.detections import suppress
+from embodied_perception.open_vocabulary.detector import Detector
 from embodied_perception.open_vocabulary.finding import MOST_OVERLAP
-from embodied_perception.open_vocabulary.loading import Detector, load_detector
+from embodied_perception.open_vocabulary.loading import load_detector
 from embodied_perception.open_vocabulary.vocabulary import BACKGROUND, Vocabulary
 
 ROOT = Path(__file__).parents[1]

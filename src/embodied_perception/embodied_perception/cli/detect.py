@@ -20,8 +20,8 @@ from embodied_perception.errors import ConfigError
 from embodied_perception.evaluation.page import write_picture
 from embodied_perception.imaging.sources.photos import read_photo
 from embodied_perception.open_vocabulary.detections import Detections
+from embodied_perception.open_vocabulary.detector import Detector
 from embodied_perception.open_vocabulary.finding import THRESHOLD
-from embodied_perception.open_vocabulary.loading import Detector
 from embodied_perception.open_vocabulary.overlay import draw_detections
 from embodied_perception.open_vocabulary.vocabulary import Label
 from embodied_perception.open_vocabulary.words import Words

@@ -12,7 +12,7 @@ from embodied_perception.inference.architecture import Architecture
 from embodied_perception.inference.checkpoint import CONFIG, Checkpoint
 from embodied_perception.inference.runtime import Runtime
 from embodied_perception.open_vocabulary import loading as open_vocabulary
-from embodied_perception.open_vocabulary.loading import Detector
+from embodied_perception.open_vocabulary.detector import Detector
 from embodied_perception.segmentation import networks as segmentation
 from embodied_perception.segmentation.segmenter import Segmenter
 

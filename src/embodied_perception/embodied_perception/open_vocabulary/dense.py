@@ -22,9 +22,9 @@ from embodied_perception.inference.placement import Placement
 from embodied_perception.inference.runtime import BEST, Runtime
 from embodied_perception.open_vocabulary.compact_clip import CompactClip
 from embodied_perception.open_vocabulary.detections import MOST, Detections
+from embodied_perception.open_vocabulary.detector import Detector
 from embodied_perception.open_vocabulary.text_cache import TextCache
 from embodied_perception.open_vocabulary.text_encoder import TextEncoder
-from embodied_perception.open_vocabulary.vocabulary import Vocabulary
 from embodied_perception.open_vocabulary.words import Words
 
 #: By ``model_type`` of config.json.
@@ -53,7 +53,7 @@ def load_network(checkpoint: Checkpoint) -> CompactClip:
     return network
 
 
-class DenseDetector:
+class DenseDetector(Detector):
     """Detects what words name as connected regions of pixels that they fit.
 
     Args:
@@ -65,7 +65,7 @@ class DenseDetector:
     """
 
     def __init__(self, model: Model, texts: TextEncoder, scale: float, bias: float) -> None:
-        self.model, self.texts = model, texts
+        super().__init__(model, texts)
         self._scale, self._bias = scale, bias
 
     @classmethod
@@ -92,50 +92,16 @@ class DenseDetector:
         model, _ = Model.tried(source, checkpoint, Engine(network.image, place, source))
         return cls(model, texts, scale, bias)
 
-    def words(self, vocabulary: Vocabulary) -> Words:
-        """A vocabulary in the model's space.
-
-        Raises:
-            OpenVocabularyError: a text is longer than the model's context.
-            InferenceError: the model fails.
-
-        """
-        return Words.encode(vocabulary, self.texts)
-
     def detect(
         self, images: Sequence[np.ndarray], words: Words, threshold: float
     ) -> list[Detections]:
-        """Find what the words name in images of one size.
-
-        A pixel shows a label if it is more likely than not, and no background text fits better.
-
-        Args:
-            images: (H, W, 3) uint8 RGB each.
-            words: the vocabulary in the model's space.
-            threshold: least score, of labels that have none of their own.
-
-        Returns:
-            Of each image, the surest first; a score is the mean of a region's pixels.
-
-        Raises:
-            InferenceError: an image is something else, or the model fails.
-
-        """
+        """A score is the mean of a region's pixels: a pixel shows what is more likely than not."""
         points, placement = self.model.run(images)
         least = words.vocabulary.thresholds(threshold)
         return [self._things(each, placement, words, least) for each in points]
 
     def point_of(self, image: np.ndarray, box: np.ndarray | None = None) -> np.ndarray:
-        """A thing in an image as a point (D,) of length 1, to find more of it.
-
-        Args:
-            image: (H, W, 3) uint8 RGB.
-            box: (4,) left, top, right, bottom of the thing in pixels; None: it fills the image.
-
-        Raises:
-            InferenceError: the image is something else, or the model fails.
-
-        """
+        """The mean of what is in the middle of the box."""
         points, placement = self.model.run([image])
         over_image = placement.to_image(points)[0]
         height, width = image.shape[:2]

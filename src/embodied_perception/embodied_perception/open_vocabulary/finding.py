@@ -12,7 +12,7 @@ from embodied_perception.open_vocabulary.tiles import merge, tiles_of
 from embodied_perception.open_vocabulary.words import Words
 
 if TYPE_CHECKING:  # PyTorch comes with it
-    from embodied_perception.open_vocabulary.loading import Detector
+    from embodied_perception.open_vocabulary.detector import Detector
 
 THRESHOLD, MOST_OVERLAP = 0.2, 0.5
 _TILE_OVERLAP = 0.2

@@ -19,9 +19,9 @@ from embodied_perception.inference.engine import Engine
 from embodied_perception.inference.model import Model, open_checkpoint
 from embodied_perception.inference.runtime import BEST, Runtime
 from embodied_perception.open_vocabulary.detections import Detections, choose, overlaps
+from embodied_perception.open_vocabulary.detector import Detector
 from embodied_perception.open_vocabulary.text_cache import TextCache
 from embodied_perception.open_vocabulary.text_encoder import TextEncoder
-from embodied_perception.open_vocabulary.vocabulary import Vocabulary
 from embodied_perception.open_vocabulary.words import Words
 
 #: By ``model_type`` of config.json.
@@ -67,17 +67,8 @@ class _Text(nn.Module):
         return normalize(self.projection(pooled), dim=-1)
 
 
-class OwlDetector:
-    """Detects what words name, with OWL-ViT or OWLv2.
-
-    Args:
-        model: gives proposals.
-        texts: encodes texts.
-
-    """
-
-    def __init__(self, model: Model, texts: TextEncoder) -> None:
-        self.model, self.texts = model, texts
+class OwlDetector(Detector):
+    """Detects what words name, with OWL-ViT or OWLv2."""
 
     @classmethod
     def load(
@@ -103,36 +94,10 @@ class OwlDetector:
         engine = Engine(_Proposals(network, kind), place, source, ARCHITECTURES[kind].any_size)
         return cls(Model.tried(source, checkpoint, engine)[0], texts)
 
-    def words(self, vocabulary: Vocabulary) -> Words:
-        """A vocabulary in the model's space.
-
-        Raises:
-            OpenVocabularyError: a text is longer than the model's context.
-            InferenceError: the model fails.
-
-        """
-        return Words.encode(vocabulary, self.texts)
-
     def detect(
         self, images: Sequence[np.ndarray], words: Words, threshold: float
     ) -> list[Detections]:
-        """Find what the words name in images of one size.
-
-        A box is of the label that fits best, if no background text fits better. Boxes of one thing
-        are not made one here.
-
-        Args:
-            images: (H, W, 3) uint8 RGB each.
-            words: the vocabulary in the model's space.
-            threshold: least score, of labels that have none of their own.
-
-        Returns:
-            Of each image, the surest first.
-
-        Raises:
-            InferenceError: an image is something else, or the model fails.
-
-        """
+        """Each patch is of the label that fits it best."""
         proposals, placement = self.model.run(images)
         proposals = proposals.float()
         boxes = placement.boxes_to_image(proposals[..., _BOX]).cpu().numpy()
@@ -146,16 +111,7 @@ class OwlDetector:
         ]
 
     def point_of(self, image: np.ndarray, box: np.ndarray | None = None) -> np.ndarray:
-        """A thing in an image as a point (D,) of length 1, to find more of it.
-
-        Args:
-            image: (H, W, 3) uint8 RGB.
-            box: (4,) left, top, right, bottom of the thing in pixels; None: it fills the image.
-
-        Raises:
-            InferenceError: the image is something else, or the model fails.
-
-        """
+        """What the box that is nearest says."""
         height, width = image.shape[:2]
         wanted = np.array([0, 0, width, height]) if box is None else np.asarray(box)
         proposals, placement = self.model.run([image])

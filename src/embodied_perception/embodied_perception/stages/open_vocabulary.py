@@ -16,8 +16,9 @@ from vision_msgs.msg import Detection2DArray
 from embodied_perception.config import Config, parameter
 from embodied_perception.frame import Frame
 from embodied_perception.geometry import TransformTree
+from embodied_perception.open_vocabulary.detector import Detector
 from embodied_perception.open_vocabulary.finding import MOST_OVERLAP, THRESHOLD, Finder
-from embodied_perception.open_vocabulary.loading import Detector, load_detector
+from embodied_perception.open_vocabulary.loading import load_detector
 from embodied_perception.open_vocabulary.overlay import draw_detections
 from embodied_perception.open_vocabulary.text_cache import TextCache, usual_path
 from embodied_perception.open_vocabulary.tracks import Tracker, TrackerConfig

@@ -25,7 +25,7 @@ from embodied_perception.segmentation.palettes import colors_of
 if TYPE_CHECKING:  # they import PyTorch, which takes seconds
     from embodied_perception.classification.classifier import Classifier
     from embodied_perception.inference.cost import Cost, Latency
-    from embodied_perception.open_vocabulary.loading import Detector
+    from embodied_perception.open_vocabulary.detector import Detector
     from embodied_perception.segmentation.segmenter import Segmenter
 
 SUMMARY = "run a model here: parameters, FLOPs, measured time and memory, and what it says"

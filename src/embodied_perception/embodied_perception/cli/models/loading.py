@@ -13,7 +13,7 @@ from embodied_perception.inference.sources import folder_of
 
 if TYPE_CHECKING:  # they import PyTorch, which takes seconds
     from embodied_perception.classification.classifier import Classifier
-    from embodied_perception.open_vocabulary.loading import Detector
+    from embodied_perception.open_vocabulary.detector import Detector
     from embodied_perception.segmentation.segmenter import Segmenter
 
 SOURCES = """\
