@@ -5,7 +5,7 @@ import pytest
 from std_msgs.msg import String
 from vision_msgs.msg import Detection2D, Detection2DArray, ObjectHypothesisWithPose
 
-from embodied_perception.bags import BagReader, BagWriter
+from embodied_perception.bags import BagReader
 from embodied_perception.bags.boxes import BoxDecoder, boxes_of, names_in, require_box_topic
 from embodied_perception.bags.moments import exact_moments
 from embodied_perception.errors import BagError
@@ -32,20 +32,6 @@ def detection(x=4.5, y=4.5, wide=10.0, high=10.0, theta=0.0, names=(("red mug", 
 
 def array(*detections, stamp=SECOND):
     return Detection2DArray(header=header(stamp, "camera"), detections=list(detections))
-
-
-@pytest.fixture
-def write(tmp_path):
-    """Write (topic, message) in this order, a millisecond apart; returns the path."""
-
-    def write(*messages):
-        path = tmp_path / "a.mcap"
-        with BagWriter(path) as bag:
-            for number, (topic, message) in enumerate(messages):
-                bag.write(topic, message, SECOND + number * 10**6)
-        return path
-
-    return write
 
 
 def test_what_is_published_is_read_as_it_was_found():

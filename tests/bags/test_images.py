@@ -6,7 +6,7 @@ import pytest
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from std_msgs.msg import String
 
-from embodied_perception.bags import BagReader, BagWriter
+from embodied_perception.bags import BagReader
 from embodied_perception.bags.images import (
     calibration_of,
     calibration_topic,
@@ -38,20 +38,6 @@ def image(stamp_ns, value=0, frame_id="optical"):
 
 def info(stamp_ns=SECOND, camera=CAMERA):
     return camera_info_message(camera, stamp_ns, "optical")
-
-
-@pytest.fixture
-def write(tmp_path):
-    """Write (topic, message) in this order, a millisecond apart; returns the path."""
-
-    def write(*messages):
-        path = tmp_path / "a.mcap"
-        with BagWriter(path) as bag:
-            for number, (topic, message) in enumerate(messages):
-                bag.write(topic, message, SECOND + number * MS)
-        return path
-
-    return write
 
 
 # Topics.

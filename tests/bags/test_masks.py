@@ -5,7 +5,7 @@ import pytest
 from std_msgs.msg import String
 from vision_msgs.msg import LabelInfo, VisionClass
 
-from embodied_perception.bags import BagReader, BagWriter
+from embodied_perception.bags import BagReader
 from embodied_perception.bags.masks import (
     LabelNames,
     frames_at_one_stamp,
@@ -24,20 +24,6 @@ def info(**classes):
     return LabelInfo(
         class_map=[VisionClass(class_id=n, class_name=name) for name, n in classes.items()]
     )
-
-
-@pytest.fixture
-def write(tmp_path):
-    """Write (topic, message) in this order, a millisecond apart; returns the path."""
-
-    def write(*messages):
-        path = tmp_path / "a.mcap"
-        with BagWriter(path) as bag:
-            for number, (topic, message) in enumerate(messages):
-                bag.write(topic, message, SECOND + number * 10**6)
-        return path
-
-    return write
 
 
 def names_beside(path, topic):
