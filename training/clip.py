@@ -18,7 +18,6 @@ import json
 import random
 import shlex
 import sys
-import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -26,6 +25,7 @@ import numpy as np
 import torch
 from captioned_pictures import CaptionedPictures
 from captions import Language
+from epochs import go_through
 from found_pairs import HELD_OUT, judge, table, words_to_points
 from masked_pictures import varied
 from model_folder import write_files, write_page
@@ -33,8 +33,8 @@ from options import add_options, checked
 from pixels_and_texts import Batch, balanced_loss, draw_batch
 from rich.console import Console
 from rich.progress import Progress
-from run_state import Run, plot, resume, save
-from safetensors.torch import load_file, save_file
+from run_state import Run, resume
+from safetensors.torch import load_file
 from steps import Steps, set_rate
 from torch import Tensor
 from transformers import PreTrainedTokenizerFast
@@ -174,29 +174,17 @@ def main(given: list[str]) -> int:
         f"{len(train.images)} images, {len(tokenizer)} words, on {device}, from epoch "
         f"{run.epoch + 1}"
     )
-    end = min(arguments.epochs, run.epoch + (arguments.stop_after or arguments.epochs))
-    with Progress(console=console, transient=True) as progress:
-        while run.epoch < end:
-            start = time.monotonic()
-            loss = train_epoch(
-                network, see, tokenizer, language, optimiser, train, arguments, run, progress
-            )
-            trained, held_out = judge(network, tokenizer, val)
-            run.epoch += 1
-            run.losses.append(loss)
-            run.scores.append(trained.share)
-            run.also.setdefault(HELD_OUT, []).append(held_out.share)
-            run.seconds += time.monotonic() - start
-            if trained.share > run.best:
-                run.best = trained.share
-                save_file(network.state_dict(), arguments.output / "model.safetensors")
-            save(arguments.output, network, optimiser, run)
-            plot(run, arguments.output / "curves.png", "trained pairs found on val")
-            console.print(
-                f"epoch {run.epoch}: loss {loss:.3f}, found on val: {trained.share:.3f} of trained "
-                f"pairs, best {run.best:.3f}, {held_out.share:.3f} of held-out ones, "
-                f"{run.seconds / run.epoch:.0f} s an epoch"
-            )
+
+    def learn(progress: Progress) -> float:
+        return train_epoch(
+            network, see, tokenizer, language, optimiser, train, arguments, run, progress
+        )
+
+    def judge_val() -> dict[str, float]:
+        trained, held_out = judge(network, tokenizer, val)
+        return {"trained pairs found on val": trained.share, HELD_OUT: held_out.share}
+
+    go_through(arguments, network, optimiser, run, learn, judge_val, console)
     if arguments.model and run.epoch == arguments.epochs:
         export(arguments, network, tokenizer, given)
     print(json.dumps({"epoch": run.epoch, "best": run.best, "seconds": run.seconds}))

@@ -16,20 +16,20 @@ import json
 import random
 import shlex
 import sys
-import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import numpy as np
 import torch
 from class_biases import adjust_classes
+from epochs import go_through
 from masked_pictures import UNLABELLED, Pictures, read_labels, varied
 from model_folder import write_card, write_model
 from options import add_options, checked
 from rich.console import Console
 from rich.progress import Progress
-from run_state import Run, plot, resume, save
-from safetensors.torch import load_file, save_file
+from run_state import Run, resume
+from safetensors.torch import load_file
 from steps import Steps, as_batch, set_rate
 from torch import Tensor
 from torch.nn.functional import cross_entropy
@@ -167,25 +167,14 @@ def main(given: list[str]) -> int:
     score = torch.compile(network) if arguments.compile else network
     weights = train.weights(classes, arguments.balance).to(device)
     console.print(f"{len(train.images)} images, on {device}, from epoch {run.epoch + 1}")
-    end = min(arguments.epochs, run.epoch + (arguments.stop_after or arguments.epochs))
-    with Progress(console=console, transient=True) as progress:
-        while run.epoch < end:
-            start = time.monotonic()
-            loss = train_epoch(network, score, optimiser, train, weights, arguments, run, progress)
-            confusion = evaluate(network, val, classes)
-            run.epoch += 1
-            run.losses.append(loss)
-            run.scores.append(confusion.miou)
-            run.seconds += time.monotonic() - start
-            if confusion.miou > run.best:
-                run.best = confusion.miou
-                save_file(network.state_dict(), arguments.output / "model.safetensors")
-            save(arguments.output, network, optimiser, run)
-            plot(run, arguments.output / "curves.png", "mIoU on val")
-            console.print(
-                f"epoch {run.epoch}: loss {loss:.3f}, mIoU {confusion.miou:.3f}, "
-                f"best {run.best:.3f}, {run.seconds / run.epoch:.0f} s an epoch"
-            )
+
+    def learn(progress: Progress) -> float:
+        return train_epoch(network, score, optimiser, train, weights, arguments, run, progress)
+
+    def judge() -> dict[str, float]:
+        return {"mIoU on val": evaluate(network, val, classes).miou}
+
+    go_through(arguments, network, optimiser, run, learn, judge, console)
     if arguments.model and run.epoch == arguments.epochs:
         export(arguments, network, labels, given, train)
     print(json.dumps({"epoch": run.epoch, "best_miou": run.best, "seconds": run.seconds}))
