@@ -7,14 +7,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
 
-from demo_room.masks import draw
+from demo_room.masks import draw, write_pair
 from demo_room.palette import COLORS
 from demo_room.parts import Part
 from demo_room.room import Room, instances
-from demo_room.sensor import JPEG
 from demo_room.world import build
 
 
@@ -75,12 +73,9 @@ def write_split(folder: Path, split: str, pictures: Iterable[Captioned]) -> None
 
     ``SPLITthings/NAME.png`` has the numbers, ``SPLITthings/NAME.json`` what each stands for.
     """
-    images, shown = folder / split, folder / f"{split}things"
-    images.mkdir(parents=True, exist_ok=True)
-    shown.mkdir(exist_ok=True)
+    shown = folder / f"{split}things"
     for picture in pictures:
-        cv2.imwrite(str(images / f"{picture.name}.jpg"), picture.color_rgb[..., ::-1], JPEG)
-        cv2.imwrite(str(shown / f"{picture.name}.png"), picture.numbers)
+        write_pair(folder / split, shown, picture.name, picture.color_rgb, picture.numbers)
         said = {number: _described(thing) for number, thing in picture.things.items()}
         text = json.dumps(said, indent=1)
         (shown / f"{picture.name}.json").write_text(text + "\n", encoding="utf-8")

@@ -53,12 +53,24 @@ def draw(
 
 def write_split(folder: Path, split: str, pictures: Iterable[Masked]) -> None:
     """Add pictures to ``SPLIT/NAME.jpg``, as the camera sends them, and ``SPLITannot/NAME.png``."""
-    images, masks = folder / split, folder / f"{split}annot"
-    images.mkdir(parents=True, exist_ok=True)
-    masks.mkdir(exist_ok=True)
     for picture in pictures:
-        cv2.imwrite(str(images / f"{picture.name}.jpg"), picture.color_rgb[..., ::-1], JPEG)
-        cv2.imwrite(str(masks / f"{picture.name}.png"), picture.labels)
+        write_pair(
+            folder / split,
+            folder / f"{split}annot",
+            picture.name,
+            picture.color_rgb,
+            picture.labels,
+        )
+
+
+def write_pair(
+    images: Path, masks: Path, name: str, color_rgb: np.ndarray, mask: np.ndarray
+) -> None:
+    """Add a picture (H, W, 3) RGB and its mask (H, W), both uint8, to a folder each."""
+    for folder in (images, masks):
+        folder.mkdir(parents=True, exist_ok=True)
+    cv2.imwrite(str(images / f"{name}.jpg"), color_rgb[..., ::-1], JPEG)
+    cv2.imwrite(str(masks / f"{name}.png"), mask)
 
 
 def write_labels(folder: Path) -> None:
