@@ -27,6 +27,7 @@ CAMERAS = {
 }
 MASK = "camera/mask"  # has no calibration of its own, and is never packed
 LABEL_INFO = "camera/label_info"  # names the classes in it
+BOXES = "detections"
 #: The topics beside an image that carry it packed (image_transport).
 PACKED = ("compressed", "compressedDepth", "ffmpeg", "foxglove")
 FRAMES = ("base_frame", "odom_frame")
@@ -72,10 +73,16 @@ ARGUMENTS = [
         "/segmentation/mask; label_info is expected beside it",
     ),
     DeclareLaunchArgument(
+        "boxes",
+        default_value="",
+        description="topic of boxes for zero_shot to classify, each by itself, in place of whole "
+        "images, such as /open_vocabulary/detections",
+    ),
+    DeclareLaunchArgument(
         "model",
         default_value="",
-        description="model of segmentation, classification or open_vocabulary: builtin:NAME, "
-        "hf:OWNER/REPO, or a folder; for several such stages, give a params_file",
+        description="model of segmentation, classification, open_vocabulary or zero_shot: "
+        "builtin:NAME, hf:OWNER/REPO, or a folder; for several such stages, give a params_file",
     ),
     DeclareLaunchArgument(
         "device", default_value="", description="where models run: cpu, cuda, cuda:1"
@@ -131,6 +138,8 @@ def start_nodes(context: LaunchContext) -> list[Node]:
         parameters["mode"] = "stereo"
     elif given["image"] and not given["color"]:
         parameters["mode"] = "mono"
+    if given["boxes"]:
+        parameters["regions"] = "boxes"
     sim_time = {"use_sim_time": given["use_sim_time"] == "true"}
     # RViz is in the same namespace and its topics are relative, so that the same rules fit it.
     common = {"namespace": given["namespace"], "remappings": remappings(given)}
@@ -164,6 +173,8 @@ def remappings(given: dict[str, str]) -> list[tuple[str, str]]:
             rules += [(f"{image}/{packed}", f"{topic}/{packed}") for packed in PACKED]
     if given["mask"]:
         rules += [(MASK, given["mask"]), (LABEL_INFO, beside(given["mask"], "label_info"))]
+    if given["boxes"]:
+        rules.append((BOXES, given["boxes"]))
     return rules
 
 

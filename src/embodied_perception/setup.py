@@ -27,6 +27,7 @@ setup(
             "segmentation_node = embodied_perception.ros.nodes:segmentation",
             "classification_node = embodied_perception.ros.nodes:classification",
             "open_vocabulary_node = embodied_perception.ros.nodes:open_vocabulary",
+            "zero_shot_node = embodied_perception.ros.nodes:zero_shot",
             "stereo_check_node = embodied_perception.ros.nodes:stereo_check",
             "rgbd_check_node = embodied_perception.ros.nodes:rgbd_check",
             "perception_container = embodied_perception.ros.container:main",

@@ -1,16 +1,18 @@
 """Boxes of a recording, and what belongs to them."""
 
+import re
+
 import numpy as np
 import pytest
 from std_msgs.msg import String
 from vision_msgs.msg import Detection2D, Detection2DArray, ObjectHypothesisWithPose
 
 from embodied_perception.bags import BagReader
-from embodied_perception.bags.boxes import BoxDecoder, boxes_of, names_in, require_box_topic
+from embodied_perception.bags.boxes import BoxDecoder, names_in, require_box_topic
 from embodied_perception.bags.moments import exact_moments
-from embodied_perception.errors import BagError
+from embodied_perception.errors import BagError, FrameError
 from embodied_perception.open_vocabulary.detections import Detections
-from embodied_perception.stages.box_messages import detections_message
+from embodied_perception.stages.box_messages import boxes_of, detections_message
 from embodied_perception.stages.decoding import Decoder
 from embodied_perception.stages.image_messages import image_message
 from embodied_perception.stages.messages import header
@@ -43,6 +45,8 @@ def test_what_is_published_is_read_as_it_was_found():
     np.testing.assert_array_equal(named.boxes, boxes)
     np.testing.assert_array_equal(named.scores, scores)
     assert named.names == ("door", "mug")
+    assert named.ids == ("4", "9")
+    assert named.frame_id == "camera"
     assert named.stamp_ns == SECOND
 
 
@@ -81,10 +85,19 @@ def test_no_boxes_are_an_answer():
 )
 def test_boxes_that_make_no_sense_name_their_moment(bad, why):
     message = array(detection(), bad, stamp=3 * SECOND // 2)
-    with pytest.raises(BagError, match=f"^1.500 s: box 2: .*{why}"):
-        boxes_of(message)
     (error,) = BoxDecoder().decode(message)
     assert isinstance(error, BagError)
+    assert re.match(f"1.500 s: box 2: .*{why}", str(error))
+
+
+def test_boxes_of_a_graph_need_no_names_but_have_to_be_boxes():
+    named = boxes_of(array(detection(names=()), detection()))
+    assert named.names == ("", "red mug")
+    assert named.scores.tolist() == [0, 1]
+    (error,) = Decoder().decode(array(detection(), detection(wide=-10.0)))
+    assert isinstance(error, FrameError)
+    assert error.reason == "BAD_BOX"
+    assert str(error) == "box 2: got a size of -10 x 10, expected more than 0 pixels"
 
 
 def test_boxes_and_images_of_one_stamp(write):

@@ -8,6 +8,7 @@ from types import ModuleType, SimpleNamespace
 
 import pytest
 
+from embodied_perception.geometry import TransformTree
 from embodied_perception.open_vocabulary.vocabulary import Vocabulary
 from embodied_perception.stages import STAGES, stage_type
 
@@ -86,7 +87,7 @@ def test_a_stage_has_a_launch_file_that_runs_it_alone(load, name):
     assert dict(include.given["launch_arguments"])["stages"] == name
 
 
-@pytest.mark.parametrize("name", ["segmentation", "classification", "open_vocabulary"])
+@pytest.mark.parametrize("name", ["segmentation", "classification", "open_vocabulary", "zero_shot"])
 def test_a_stage_of_a_model(start, name):
     container = start(stages=name, model="hf:someone/model", device="cpu", image="/front/image")
     assert container["executable"] == "perception_container"
@@ -100,6 +101,14 @@ def test_a_stage_of_a_model(start, name):
     (image,) = stage_type(name).inputs
     assert (image.topic, "/front/image") in container["remappings"]
     assert (f"{image.topic}/compressed", "/front/image/compressed") in container["remappings"]
+
+
+def test_boxes_of_another_stage(start):
+    container = start(stages="zero_shot", boxes="/open_vocabulary/detections")
+    stage = stage_type("zero_shot")
+    config = stage.config_type(regions=values_of(container)["regions"])
+    boxes, _ = stage(config, TransformTree()).inputs
+    assert container["remappings"] == [(boxes.topic, "/open_vocabulary/detections")]
 
 
 def test_what_is_not_given_is_not_passed_on(start):

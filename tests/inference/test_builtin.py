@@ -11,10 +11,13 @@ torch = pytest.importorskip("torch", reason="needs the group: pip install --grou
 pytest.importorskip("transformers")
 
 from embodied_perception.cli.main import main  # noqa: E402
+from embodied_perception.errors import InferenceError  # noqa: E402
 from embodied_perception.inference.card import licence_of  # noqa: E402
 from embodied_perception.inference.checkpoint import Checkpoint  # noqa: E402
 from embodied_perception.inference.sources import builtin_folders  # noqa: E402
 from embodied_perception.inference.tasks import task_of  # noqa: E402
+from embodied_perception.open_vocabulary.encoder import Encoder  # noqa: E402
+from embodied_perception.open_vocabulary.loading import load_detector  # noqa: E402
 from embodied_perception.segmentation.segmenter import Segmenter  # noqa: E402
 
 DEMO = Path(__file__).parents[2] / "src/embodied_perception_bringup/demo/demo_room.mcap"
@@ -62,6 +65,20 @@ def test_the_demos_room_is_segmented(tmp_path):
     told = json.loads((tmp_path / "report" / "metrics.json").read_text())
     assert told["pixel_accuracy"] > 0.9
     assert all(told["iou"][name] > 0.8 for name in ("floor", "wall", "window", "cupboard"))
+
+
+def test_a_box_is_the_same_to_the_encoder_as_to_the_detector():
+    """And to the encoder an image is the box around it."""
+    encoder, detector = Encoder.load("builtin:demo-clip"), load_detector("builtin:demo-clip")
+    assert not encoder.exclusive
+    image = np.random.default_rng(0).integers(0, 256, (60, 90, 3), np.uint8)
+    boxes = np.array([[10, 5, 50, 45], [0, 0, 90, 60]])
+    points = encoder.points_in(image, boxes)
+    expected = np.stack([detector.point_of(image, box) for box in boxes])
+    np.testing.assert_allclose(points, expected, atol=1e-5)
+    np.testing.assert_allclose(encoder.points([image]), points[1:], atol=1e-5)
+    with pytest.raises(InferenceError, match="the box 90, 0, 99, 9 is not in the image of 90x60"):
+        encoder.points_in(image, np.array([[90, 0, 99, 9]]))
 
 
 def test_they_are_listed_without_problems(capsys, monkeypatch):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from embodied_perception.open_vocabulary.detections import Detections
-from embodied_perception.open_vocabulary.overlay import color_of, draw_detections
+from embodied_perception.open_vocabulary.overlay import color_of, draw_answers, draw_detections
 
 GRAY = np.full((240, 320, 3), 90, np.uint8)
 
@@ -81,3 +81,24 @@ def test_images_smaller_than_a_name(size):
 
 def test_nothing_found():
     assert (draw_detections(GRAY, found(), ["mug"]) == GRAY).all()
+
+
+def test_answers_are_written_into_their_boxes_corners():
+    boxes = np.array([[60, 100, 160, 200], [200, 0, 320, 90]])
+    said = [[("mug", 0.5), ("none of these", 0.25)], []]
+    drawn = draw_answers(GRAY, boxes, said)
+    for number, (row, column) in enumerate(((199, 100), (89, 250))):
+        assert tuple(drawn[row, column]) == color_of(number)
+    two_lines = (drawn[60:99, 60:110] == color_of(0)).all(axis=2).sum()
+    one_line = draw_answers(GRAY, boxes[:1], [said[0][:1]])
+    assert two_lines > 1.5 * (one_line[60:99, 60:110] == color_of(0)).all(axis=2).sum()
+    assert (GRAY == 90).all()
+
+
+@pytest.mark.parametrize(
+    "box", [[-1e6, -1e6, 1e6, 1e6], [5, 5, 5, 5], [300, 230, 900, 900], [-50, -50, -10, -10]]
+)
+def test_answers_beyond_the_image(box):
+    assert draw_answers(GRAY, np.array([box]), [[("消火器", 1.0)]]).shape == GRAY.shape
+    tiny = np.zeros((1, 1, 3), np.uint8)
+    assert draw_answers(tiny, np.array([box]), [[("mug", 1.0)]]).shape == tiny.shape

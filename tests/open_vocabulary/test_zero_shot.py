@@ -8,12 +8,10 @@ torch = pytest.importorskip("torch", reason="needs the group: pip install --grou
 transformers = pytest.importorskip("transformers")
 
 from embodied_perception.errors import InferenceError, OpenVocabularyError  # noqa: E402
+from embodied_perception.open_vocabulary.calibration import Calibration  # noqa: E402
 from embodied_perception.open_vocabulary.encoder import Encoder  # noqa: E402
 from embodied_perception.open_vocabulary.vocabulary import Vocabulary  # noqa: E402
-from embodied_perception.open_vocabulary.zero_shot import (  # noqa: E402
-    Calibration,
-    ZeroShotClassifier,
-)
+from embodied_perception.open_vocabulary.zero_shot import NONE, ZeroShotClassifier  # noqa: E402
 
 NAMES = ("red mug", "door", "fire extinguisher")
 
@@ -71,7 +69,7 @@ def test_what_a_label_gets_everywhere_is_held_against_it(make_open, scene):
     logits = np.log(calibrated.classify(images)[:, :3])
     centred = logits - logits.mean(1, keepdims=True)
     np.testing.assert_allclose(centred.mean(0), 0, atol=1e-4)
-    assert abs(calibrated.calibration.offsets.sum()) < 1e-4
+    assert abs(sum(calibrated.calibration.offsets.values())) < 1e-4
     assert calibrated.calibration.temperature == 1.0
 
 
@@ -107,14 +105,39 @@ def test_too_little_to_calibrate_by(make_open, scene, count, labels, reason):
         classifier(make_open, "clip").calibrated(images, labels)
 
 
-def test_a_calibration_of_another_vocabulary(make_open):
+def test_offsets_are_of_names(make_open, scene):
+    """Whatever the order of the labels; those that it does not know stay as they are."""
+    image = scene(60, 80)
+    found = classifier(make_open, "clip", background=())
+    raised = ZeroShotClassifier(found.encoder, found.words, Calibration(1.0, {"door": -2.0}))
+    before, after = (np.log(each.classify([image])[0, :3]) for each in (found, raised))
+    gained = after - before
+    assert gained[1] - gained[0] == pytest.approx(2, abs=1e-4)
+    assert gained[2] - gained[0] == pytest.approx(0, abs=1e-4)
+    words = found.encoder.words(Vocabulary.of(*reversed(NAMES), background=()))
+    turned = ZeroShotClassifier(found.encoder, words, raised.calibration).classify([image])[
+        0, 2::-1
+    ]
+    np.testing.assert_allclose(np.log(turned), after, atol=1e-4)
+
+
+def test_answers_in_words(make_open):
     found = classifier(make_open, "clip")
-    with pytest.raises(OpenVocabularyError, match="has 2 offsets, the vocabulary 3 labels"):
-        ZeroShotClassifier(found.encoder, found.words, Calibration.none(2))
+    shares = np.array([0.2, 0.5, 0.0, 0.3])
+    assert found.ranked(shares, 0.0, 5) == [("door", 0.5), (NONE, 0.3), ("red mug", 0.2)]
+    assert found.ranked(shares, 0.25, 5) == [("door", 0.5), (NONE, 0.3)]
+    assert found.ranked(shares, 0.0, 1) == [("door", 0.5)]
+    assert found.ranked(shares, 0.6, 5) == []
+
+
+def test_no_images(make_open):
+    assert classifier(make_open, "clip").classify([]).shape == (0, 4)
 
 
 def test_another_kind_of_model(make_open):
-    with pytest.raises(InferenceError, match="model_type: got 'owlvit', expected 'clip', 'siglip'"):
+    with pytest.raises(
+        InferenceError, match="model_type: got 'owlvit', expected 'clip', 'siglip', 'compact_clip'"
+    ):
         Encoder.load(str(make_open("owlvit")[0]))
 
 

@@ -93,7 +93,7 @@ class _Hosted:
         Those of the bag are available, and those that other stages give.
         """
         transports = {
-            image.name: self._transport(image, available) for image in self.runner.stage.inputs
+            image.name: self._transport(image, available) for image in self.runner.cameras
         }
         for source in self.runner.sources(transports):
             topic = self.resolve(source)
@@ -124,8 +124,8 @@ class _Hosted:
         return RAW
 
     def _is_needed(self, source: Source) -> bool:
-        inputs = {image.name: image for image in self.runner.stage.inputs}
-        return source.type is not CameraInfo or inputs[source.input_name].needs_camera_info
+        needing = [image.name for image in self.runner.cameras if image.needs_camera_info]
+        return source.type is not CameraInfo or source.input_name in needing
 
 
 def _givers_first(stages: Sequence[_Hosted]) -> list[_Hosted]:

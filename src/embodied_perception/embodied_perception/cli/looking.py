@@ -21,7 +21,24 @@ hf:google/owlv2-base-patch16-ensemble"""
 
 
 def configure(parser: argparse.ArgumentParser, threshold: float) -> None:
-    """Declare what is looked for, and how; the threshold is the default."""
+    """Declare what is looked for, and how boxes are found; the threshold is the default."""
+    configure_words(parser)
+    parser.add_argument(
+        "--threshold", type=float, default=threshold, help="least score; default: %(default)s"
+    )
+    parser.add_argument(
+        "--most-overlap",
+        type=float,
+        default=MOST_OVERLAP,
+        help="of boxes that overlap more, the surest stays; default: %(default)s",
+    )
+    parser.add_argument(
+        "--tiles", type=int, default=1, help="parts along each side, for small things; default: 1"
+    )
+
+
+def configure_words(parser: argparse.ArgumentParser) -> None:
+    """Declare what is looked for, and on what the model runs."""
     parser.add_argument(
         "--vocabulary", type=Path, metavar="FILE", help="YAML with words, synonyms and thresholds"
     )
@@ -35,18 +52,6 @@ def configure(parser: argparse.ArgumentParser, threshold: float) -> None:
     )
     parser.add_argument(
         "--no-background", action="store_true", help="let no other texts compete with the words"
-    )
-    parser.add_argument(
-        "--threshold", type=float, default=threshold, help="least score; default: %(default)s"
-    )
-    parser.add_argument(
-        "--most-overlap",
-        type=float,
-        default=MOST_OVERLAP,
-        help="of boxes that overlap more, the surest stays; default: %(default)s",
-    )
-    parser.add_argument(
-        "--tiles", type=int, default=1, help="parts along each side, for small things; default: 1"
     )
     parser.add_argument("--device", default=AUTO, help="cpu, cuda, cuda:1; default: the best")
     parser.add_argument(

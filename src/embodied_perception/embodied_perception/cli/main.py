@@ -30,6 +30,7 @@ COMMANDS = {
     "tf": "embodied_perception.cli.tf",
     "features": "embodied_perception.cli.features",
     "detect": "embodied_perception.cli.detect",
+    "classify": "embodied_perception.cli.classify",
     "train": "embodied_perception.cli.train",
     "models": "embodied_perception.cli.models",
     "explain": "embodied_perception.cli.explain",
@@ -46,6 +47,7 @@ Examples:
   perception models check builtin:camvid --image street.png
   perception explain photos/ --model builtin:objects -o report
   perception detect kitchen.jpg --for "red mug" "fire extinguisher" -o found
+  perception classify patrol.mcap --for kitchen corridor office --model clip/
   perception COMMAND --help
 """
 

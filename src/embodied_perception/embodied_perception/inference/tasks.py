@@ -12,7 +12,9 @@ from embodied_perception.inference.architecture import Architecture
 from embodied_perception.inference.checkpoint import CONFIG, Checkpoint
 from embodied_perception.inference.runtime import Runtime
 from embodied_perception.open_vocabulary import loading as open_vocabulary
+from embodied_perception.open_vocabulary import towers
 from embodied_perception.open_vocabulary.detector import Detector
+from embodied_perception.open_vocabulary.encoder import Encoder
 from embodied_perception.segmentation import networks as segmentation
 from embodied_perception.segmentation.segmenter import Segmenter
 
@@ -31,7 +33,7 @@ class Task:
 
     name: str
     architectures: Mapping[str, Architecture]
-    load: Callable[[str, Runtime], Segmenter | Classifier | Detector]
+    load: Callable[[str, Runtime], Segmenter | Classifier | Detector | Encoder]
     takes_words: bool = False
 
 
@@ -44,6 +46,7 @@ _TASKS = (
         open_vocabulary.load_detector,
         takes_words=True,
     ),
+    Task("classification by words", towers.ARCHITECTURES, Encoder.load, takes_words=True),
 )
 
 

@@ -103,21 +103,9 @@ class DenseDetector(Detector):
     def point_of(self, image: np.ndarray, box: np.ndarray | None = None) -> np.ndarray:
         """The mean of what is in the middle of the box."""
         points, placement = self.model.run([image])
-        over_image = placement.to_image(points)[0]
         height, width = image.shape[:2]
-        left, top, right, bottom = (0, 0, width, height) if box is None else box
-        # The middle of a box surely shows the thing, its corners what is around.
-        rows, columns = (
-            slice(int(low + (high - low) / 4), int(high - (high - low) / 4) + 1)
-            for low, high in ((top, bottom), (left, right))
-        )
-        seen = over_image[:, rows, columns]
-        if not seen.numel():
-            raise InferenceError(
-                f"the box {left:g}, {top:g}, {right:g}, {bottom:g} is not in the image of "
-                f"{width}x{height}"
-            )
-        return normalize(seen.mean((1, 2)), dim=0).cpu().numpy()
+        whole = np.array([0, 0, width, height])
+        return middles(points, placement, (whole if box is None else box)[None])[0]
 
     @torch.inference_mode()
     def _things(
@@ -158,6 +146,41 @@ class DenseDetector(Detector):
         cosines = torch.from_numpy(texts).to(points.device) @ points.flatten(1)
         best = cosines.amax(0).view(points.shape[1:])
         return torch.sigmoid(self._scale * best + self._bias)
+
+
+def middles(points: Tensor, placement: Placement, boxes: np.ndarray) -> np.ndarray:
+    """What boxes show, by the mean of the points in their middles.
+
+    Args:
+        points: (1, D, h, w) of an image, of length 1.
+        placement: of the image in the network's input.
+        boxes: (N, 4) left, top, right, bottom in pixels of the image.
+
+    Returns:
+        (N, D) float32 of length 1.
+
+    Raises:
+        InferenceError: a box is not in the image.
+
+    """
+    over_image = placement.to_image(points)[0]
+    height, width = over_image.shape[1:]
+    found = []
+    for box in np.asarray(boxes, np.float64):
+        left, top, right, bottom = box
+        # The middle of a box surely shows the thing, its corners what is around.
+        rows, columns = (
+            slice(max(0, int(low + (high - low) / 4)), max(0, int(high - (high - low) / 4) + 1))
+            for low, high in ((top, bottom), (left, right))
+        )
+        seen = over_image[:, rows, columns]
+        if not seen.numel():
+            raise InferenceError(
+                f"the box {left:g}, {top:g}, {right:g}, {bottom:g} is not in the image of "
+                f"{width}x{height}"
+            )
+        found.append(normalize(seen.mean((1, 2)), dim=0).float().cpu().numpy())
+    return np.stack(found)
 
 
 def _regions(is_shown: np.ndarray) -> Iterator[tuple[tuple[int, int, int, int], np.ndarray]]:

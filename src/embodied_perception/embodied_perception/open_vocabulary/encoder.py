@@ -7,10 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from embodied_perception.errors import InferenceError
 from embodied_perception.inference.batches import by_size
 from embodied_perception.inference.engine import Engine
 from embodied_perception.inference.model import Model, open_checkpoint
 from embodied_perception.inference.runtime import BEST, Runtime
+from embodied_perception.open_vocabulary.dense import middles
 from embodied_perception.open_vocabulary.text_cache import TextCache
 from embodied_perception.open_vocabulary.text_encoder import TextEncoder
 from embodied_perception.open_vocabulary.towers import ARCHITECTURES, load_towers
@@ -29,6 +31,7 @@ class Encoder:
         bias: added to it.
         exclusive: whether it was trained to choose one of several texts (softmax), or to say of
             each text alone whether it fits (sigmoid).
+        dense: whether it sees each place of an image apart.
 
     """
 
@@ -37,6 +40,7 @@ class Encoder:
     scale: float
     bias: float
     exclusive: bool
+    dense: bool
 
     @classmethod
     def load(cls, source: str, runtime: Runtime = BEST, cache: TextCache | None = None) -> Encoder:
@@ -59,9 +63,9 @@ class Encoder:
             source, checkpoint, Engine(towers.image, place, source, any_size=any_size)
         )
         texts = TextEncoder(
-            towers.text, checkpoint, place, towers.context, padded=not towers.exclusive, cache=cache
+            towers.text, checkpoint, place, towers.context, padded=towers.padded, cache=cache
         )
-        return cls(model, texts, towers.scale, towers.bias, towers.exclusive)
+        return cls(model, texts, towers.scale, towers.bias, towers.exclusive, towers.dense)
 
     def words(self, vocabulary: Vocabulary) -> Words:
         """A vocabulary in the model's space.
@@ -83,12 +87,55 @@ class Encoder:
             InferenceError: an image is something else, or the model fails.
 
         """
+        if self.dense:
+            return np.concatenate([self.points_in(image, _whole(image)) for image in images])
         found: dict[int, np.ndarray] = {}
         for indices in by_size(images):
             points, _ = self.model.run([images[index] for index in indices])
             found |= dict(zip(indices, points.float().cpu().numpy(), strict=True))
         return np.stack([found[index] for index in range(len(images))])
 
+    def points_in(self, image: np.ndarray, boxes: np.ndarray) -> np.ndarray:
+        """What boxes of an image show, as points (N, D) float32 of length 1.
+
+        A dense model looks at the image once, and sees each box in its surroundings; to others,
+        each box is an image.
+
+        Args:
+            image: (H, W, 3) uint8 RGB.
+            boxes: (N, 4) left, top, right, bottom in pixels, N is 1 or more.
+
+        Raises:
+            InferenceError: the image is something else, a box is not in it, or the model fails.
+
+        """
+        if self.dense:
+            return middles(*self.model.run([image]), boxes)
+        return self.points([_cut(image, box) for box in boxes])
+
     def logits(self, points: np.ndarray, texts: np.ndarray) -> np.ndarray:
         """How well texts (W, D) fit images (..., D): (..., W)."""
         return self.scale * (points @ texts.T) + self.bias
+
+
+def _whole(image: np.ndarray) -> np.ndarray:
+    height, width = image.shape[:2]
+    return np.array([[0, 0, width, height]])
+
+
+def _cut(image: np.ndarray, box: np.ndarray) -> np.ndarray:
+    """The pixels of an image (H, W, 3) that a box (4,) touches.
+
+    Raises:
+        InferenceError: none.
+
+    """
+    height, width = image.shape[:2]
+    left, top = np.floor(np.clip(box[:2], 0, None)).astype(int).tolist()
+    right, bottom = np.ceil(np.clip(box[2:], None, [width, height])).astype(int).tolist()
+    if left >= right or top >= bottom:
+        raise InferenceError(
+            f"the box {', '.join(f'{side:g}' for side in box)} is not in the image of "
+            f"{width}x{height}"
+        )
+    return np.ascontiguousarray(image[top:bottom, left:right])

@@ -54,6 +54,36 @@ def draw_detections(
     return np.asarray(canvas)
 
 
+def draw_answers(
+    image_rgb: np.ndarray, boxes: np.ndarray, answers: Sequence[Sequence[tuple[str, float]]]
+) -> np.ndarray:
+    """Draw what boxes show, each a line an answer, the most probable one first.
+
+    Args:
+        image_rgb: (H, W, 3) uint8.
+        boxes: (N, 4) left, top, right, bottom in pixels.
+        answers: of each box, names and probabilities; may be none.
+
+    Returns:
+        (H, W, 3) uint8 RGB.
+
+    """
+    height, width = image_rgb.shape[:2]
+    canvas = Image.fromarray(image_rgb)
+    pen, font = ImageDraw.Draw(canvas), _font(max(11, min(height, width) // 34))
+    line = max(1, round(min(height, width) / 240))
+    edges = np.rint(np.clip(boxes, 0, [width, height] * 2)).astype(int)
+    for number, (box, said) in enumerate(zip(edges, answers, strict=True)):
+        left, top, right, bottom = box.tolist()
+        color = color_of(number)
+        pen.rectangle(
+            (left, top, max(left, right - 1), max(top, bottom - 1)), outline=color, width=line
+        )
+        text = "\n".join(f"{_shortened(name)} {share:.0%}" for name, share in said)
+        _write(pen, font, text or "?", box, color)
+    return np.asarray(canvas)
+
+
 def color_of(label: int) -> tuple[int, int, int]:
     """RGB of a label's number, bright, and unlike those of its neighbours."""
     red, green, blue = colorsys.hsv_to_rgb((0.6 + label * _GOLDEN) % 1.0, 0.75, 1.0)
@@ -61,10 +91,13 @@ def color_of(label: int) -> tuple[int, int, int]:
 
 
 def _title(found: Detections, names: Sequence[str], ids: np.ndarray | None, number: int) -> str:
-    name = " ".join(names[found.labels[number]].split())  # one line
-    name = name if len(name) <= _LONGEST else name[: _LONGEST - 1] + "…"
     thing = "" if ids is None else f"{ids[number]} "
-    return f"{thing}{name} {found.scores[number]:.2f}"
+    return f"{thing}{_shortened(names[found.labels[number]])} {found.scores[number]:.2f}"
+
+
+def _shortened(name: str) -> str:
+    name = " ".join(name.split())  # one line
+    return name if len(name) <= _LONGEST else name[: _LONGEST - 1] + "…"
 
 
 def _write(
@@ -75,13 +108,14 @@ def _write(
     color: tuple[int, int, int],
 ) -> None:
     """Write a title above a box, or in it where there is no room above; always in the image."""
-    width, height = (round(side) for side in pen.textbbox((0, 0), title, font, anchor="lt")[2:])
+    # Several lines have no "lt" anchor.
+    width, height = (round(side) for side in pen.textbbox((0, 0), title, font)[2:])
     margin = max(2, height // 4)
     left = max(0, min(int(box[0]), pen.im.size[0] - width - 2 * margin))
     top = int(box[1]) - height - 2 * margin
     top = top if top >= 0 else int(box[1])
     pen.rectangle((left, top, left + width + 2 * margin, top + height + 2 * margin), color)
-    pen.text((left + margin, top + margin), title, (0, 0, 0), font, anchor="lt")
+    pen.text((left + margin, top + margin), title, (0, 0, 0), font)
 
 
 @lru_cache(maxsize=8)

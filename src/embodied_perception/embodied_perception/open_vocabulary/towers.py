@@ -13,11 +13,13 @@ from torch.nn.functional import normalize
 
 from embodied_perception.inference.architecture import Architecture
 from embodied_perception.inference.checkpoint import Checkpoint
+from embodied_perception.open_vocabulary import dense
 
 #: By ``model_type`` of config.json. SigLIP 2 of a fixed size calls itself ``siglip``.
 ARCHITECTURES = {
     "clip": Architecture("CLIPModel", any_size=False),
     "siglip": Architecture("SiglipModel", any_size=False),
+    **dense.ARCHITECTURES,
 }
 
 
@@ -33,6 +35,8 @@ class Towers:
         exclusive: whether it was trained to choose one of several texts (softmax), or to say of
             each text alone whether it fits (sigmoid).
         context: how many tokens a text may have.
+        padded: whether it wants texts as long as that, all of them.
+        dense: whether images become (B, D, h, w) in place of that, a point for each place.
 
     """
 
@@ -42,6 +46,8 @@ class Towers:
     bias: float
     exclusive: bool
     context: int
+    padded: bool
+    dense: bool
 
 
 class _Image(nn.Module):
@@ -67,12 +73,25 @@ class _Text(nn.Module):
 
 
 def load_towers(checkpoint: Checkpoint) -> Towers:
-    """Load CLIP or SigLIP.
+    """Load CLIP, SigLIP, or our compact one.
 
     Raises:
         InferenceError: the weights are missing, not all there, or do not fit.
 
     """
+    if checkpoint.model_type in dense.ARCHITECTURES:
+        compact = dense.load_network(checkpoint)
+        scale, bias = float(compact.scale.detach().exp()), float(compact.bias.detach())
+        return Towers(
+            compact.image,
+            compact.text,
+            scale,
+            bias,
+            False,
+            compact.context,
+            padded=False,
+            dense=True,
+        )
     exclusive = checkpoint.model_type == "clip"
     network = checkpoint.pretrained(ARCHITECTURES[checkpoint.model_type].class_name)
     return Towers(
@@ -82,4 +101,6 @@ def load_towers(checkpoint: Checkpoint) -> Towers:
         bias=0.0 if exclusive else float(network.logit_bias.detach()),
         exclusive=exclusive,
         context=network.config.text_config.max_position_embeddings,
+        padded=not exclusive,
+        dense=False,
     )

@@ -4,43 +4,25 @@ Background texts stand for whatever else an image may show. A label has to beat 
 of the probability is that of "none of these". How sure a model may be is read off some images of
 the place (temperature), and what it says everywhere there is held against it (offsets).
 
-Sources: A. Radford et al., CLIP, 2021; C. Guo et al., On Calibration of Modern Neural Networks,
-2017, for the temperature; T. Zhao et al., Calibrate Before Use, 2021, for the offsets.
+Source: A. Radford et al., CLIP, 2021; :mod:`.calibration` has those of temperature and offsets.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from scipy.optimize import minimize_scalar
 from scipy.special import expit, softmax
 
 from embodied_perception.errors import OpenVocabularyError
+from embodied_perception.open_vocabulary.calibration import Calibration
 from embodied_perception.open_vocabulary.encoder import Encoder
 from embodied_perception.open_vocabulary.words import Words
 
+#: What results call what is none of the labels.
+NONE = "none of these"
 _COLDEST, _HOTTEST = 0.05, 20.0
-
-
-@dataclass(frozen=True, eq=False)
-class Calibration:
-    """What logits are corrected by: ``(logit - offset) / temperature``.
-
-    Attributes:
-        temperature: above 0; more than 1 makes less sure.
-        offsets: (L,) of the labels.
-
-    """
-
-    temperature: float
-    offsets: np.ndarray
-
-    @classmethod
-    def none(cls, labels: int) -> Calibration:
-        """The one that changes nothing."""
-        return cls(1.0, np.zeros(labels))
 
 
 class ZeroShotClassifier:
@@ -56,14 +38,13 @@ class ZeroShotClassifier:
     def __init__(
         self, encoder: Encoder, words: Words, calibration: Calibration | None = None
     ) -> None:
-        labels = len(words.vocabulary.labels)
         self.encoder, self.words = encoder, words
-        self.calibration = calibration or Calibration.none(labels)
-        if self.calibration.offsets.shape != (labels,):
-            raise OpenVocabularyError(
-                f"the calibration has {len(self.calibration.offsets)} offsets, the vocabulary "
-                f"{labels} labels; calibrate again"
-            )
+        self.calibration = calibration or Calibration()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Of the labels, and last what is none of them."""
+        return (*self.words.vocabulary.names, NONE)
 
     def classify(self, images: Sequence[np.ndarray]) -> np.ndarray:
         """Probabilities (N, L + 1) of the labels, and of none of them, last.
@@ -79,7 +60,41 @@ class ZeroShotClassifier:
             InferenceError: an image is something else, or the model fails.
 
         """
-        return self._probabilities(*self._logits(images), self.calibration)
+        if not images:
+            return np.zeros((0, len(self.names)))
+        return self._probabilities(*self._logits(self.encoder.points(images)), self.calibration)
+
+    def classify_boxes(self, image: np.ndarray, boxes: np.ndarray) -> np.ndarray:
+        """The same of boxes in an image: (N, L + 1).
+
+        Args:
+            image: (H, W, 3) uint8 RGB.
+            boxes: (N, 4) left, top, right, bottom in pixels.
+
+        Raises:
+            InferenceError: the image is something else, a box is not in it, or the model fails.
+
+        """
+        if not len(boxes):
+            return np.zeros((0, len(self.names)))
+        points = self.encoder.points_in(image, boxes)
+        return self._probabilities(*self._logits(points), self.calibration)
+
+    def ranked(self, shares: np.ndarray, threshold: float, top: int) -> list[tuple[str, float]]:
+        """Names and probabilities of one image, the most probable first.
+
+        Args:
+            shares: (L + 1,) as :meth:`classify` gives them.
+            threshold: least probability, of labels that have none of their own.
+            top: so many at the most.
+
+        """
+        names, vocabulary = self.names, self.words.vocabulary
+        least = (*vocabulary.thresholds(threshold), threshold)
+        order = np.argsort(-shares, kind="stable").tolist()
+        # Without background texts, a model that chooses cannot say "none".
+        said = [number for number in order if 0 < shares[number] >= least[number]]
+        return [(names[number], float(shares[number])) for number in said[:top]]
 
     def calibrated(
         self, images: Sequence[np.ndarray], labels: Sequence[int] | None = None
@@ -99,10 +114,12 @@ class ZeroShotClassifier:
             raise OpenVocabularyError(
                 f"got {len(images)} images to calibrate by, expected 2 at least"
             )
-        of_labels, of_background = self._logits(images)
+        of_labels, of_background = self._logits(self.encoder.points(images))
         count = of_labels.shape[1]
         means = of_labels.mean(0)
-        calibration = Calibration(1.0, means - means.mean())
+        names = self.words.vocabulary.names
+        offsets = dict(zip(names, (means - means.mean()).tolist(), strict=True))
+        calibration = Calibration(1.0, offsets)
         if labels is not None:
             true = np.asarray(labels)
             if true.shape != (len(images),) or true.min() < 0 or true.max() > count:
@@ -110,7 +127,7 @@ class ZeroShotClassifier:
                     f"got labels {labels!r} for {len(images)} images, expected one each, from 0 to "
                     f"{count}"
                 )
-            calibration = self._warmed(of_labels, of_background, true, calibration.offsets)
+            calibration = self._warmed(of_labels, of_background, true, offsets)
         return ZeroShotClassifier(self.encoder, self.words, calibration)
 
     def _warmed(
@@ -118,7 +135,7 @@ class ZeroShotClassifier:
         of_labels: np.ndarray,
         of_background: np.ndarray,
         true: np.ndarray,
-        offsets: np.ndarray,
+        offsets: Mapping[str, float],
     ) -> Calibration:
         """The temperature by which the true labels are the most probable (maximum likelihood)."""
 
@@ -131,9 +148,8 @@ class ZeroShotClassifier:
         found = minimize_scalar(surprise, bounds=bounds, method="bounded")
         return Calibration(float(np.exp(found.x)), offsets)
 
-    def _logits(self, images: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-        """(N, L) of the labels, and (N, K) of the background."""
-        points = self.encoder.points(images)
+    def _logits(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Of points (N, D): (N, L) of the labels, and (N, K) of the background."""
         of_words = self.encoder.logits(points, self.words.points)
         return self.words.best_of_label(of_words), self.encoder.logits(
             points, self.words.background
@@ -142,7 +158,9 @@ class ZeroShotClassifier:
     def _probabilities(
         self, of_labels: np.ndarray, of_background: np.ndarray, calibration: Calibration
     ) -> np.ndarray:
-        of_labels = (of_labels - calibration.offsets) / calibration.temperature
+        names = self.words.vocabulary.names
+        offsets = np.array([calibration.offsets.get(name, 0.0) for name in names])
+        of_labels = (of_labels - offsets) / calibration.temperature
         of_background = of_background / calibration.temperature
         if self.encoder.exclusive:
             return _exclusive(of_labels, of_background)

@@ -27,6 +27,7 @@ image = partial(run_stage, "image")
 segmentation = partial(run_stage, "segmentation")
 classification = partial(run_stage, "classification")
 open_vocabulary = partial(run_stage, "open_vocabulary")
+zero_shot = partial(run_stage, "zero_shot")
 stereo_check = partial(run_stage, "stereo_check")
 rgbd_check = partial(run_stage, "rgbd_check")
 

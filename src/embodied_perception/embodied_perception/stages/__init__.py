@@ -19,6 +19,7 @@ STAGES = {
     "segmentation": ("embodied_perception.stages.segmentation", "SegmentationStage"),
     "classification": ("embodied_perception.stages.classification", "ClassificationStage"),
     "open_vocabulary": ("embodied_perception.stages.open_vocabulary", "OpenVocabularyStage"),
+    "zero_shot": ("embodied_perception.stages.zero_shot", "ZeroShotStage"),
     "stereo_check": ("embodied_perception.stages.calibration_check", "StereoCheckStage"),
     "rgbd_check": ("embodied_perception.stages.calibration_check", "RgbdCheckStage"),
 }

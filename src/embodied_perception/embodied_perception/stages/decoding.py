@@ -10,12 +10,13 @@ from foxglove_msgs.msg import CompressedVideo
 from geometry_msgs.msg import TransformStamped
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from tf2_msgs.msg import TFMessage
-from vision_msgs.msg import LabelInfo
+from vision_msgs.msg import Detection2DArray, LabelInfo
 
 from embodied_perception.camera import Camera, camera_from_info
 from embodied_perception.errors import FrameError, PerceptionError
 from embodied_perception.frame import Frame
 from embodied_perception.imaging.video import VideoDecoder, VideoPixels
+from embodied_perception.stages.box_messages import Boxes, boxes_of
 from embodied_perception.stages.image_messages import frame_from_compressed, frame_from_image
 from embodied_perception.stages.messages import stamp_ns, time_ns
 
@@ -28,7 +29,7 @@ class ClassNumbers:
 
 
 #: What a topic's messages become, or why one cannot be used.
-Decoded = Frame | Camera | ClassNumbers | list[TransformStamped] | PerceptionError
+Decoded = Frame | Boxes | Camera | ClassNumbers | list[TransformStamped] | PerceptionError
 
 
 class Decoder:
@@ -42,7 +43,7 @@ class Decoder:
         self._frame_id = ""
 
     def decode(self, message: Any) -> list[Decoded]:
-        """Decode an image, a calibration, transforms, or a packet of a video.
+        """Decode an image, boxes, a calibration, transforms, or a packet of a video.
 
         Nearly always it is one result; a packet can complete several images, or none yet.
         """
@@ -56,6 +57,8 @@ class Decoder:
             if isinstance(message, LabelInfo):
                 named = {each.class_name: each.class_id for each in message.class_map}
                 return [ClassNumbers(named)]
+            if isinstance(message, Detection2DArray):
+                return [boxes_of(message)]
             if isinstance(message, TFMessage):
                 return [list(message.transforms)]
             if isinstance(message, FFMPEGPacket):

@@ -12,7 +12,7 @@ from typing import Any
 from geometry_msgs.msg import TransformStamped
 from sensor_msgs.msg import CameraInfo
 from tf2_msgs.msg import TFMessage
-from vision_msgs.msg import LabelInfo
+from vision_msgs.msg import Detection2DArray, LabelInfo
 
 from embodied_perception.camera import Camera
 from embodied_perception.config import Config
@@ -25,11 +25,12 @@ from embodied_perception.errors import (
 )
 from embodied_perception.frame import Frame
 from embodied_perception.geometry import TransformTree
+from embodied_perception.stages.box_messages import Boxes
 from embodied_perception.stages.decoding import ClassNumbers, Decoded
 from embodied_perception.stages.pairing import RESTART_NS, StampPairer
 from embodied_perception.stages.report import Report
 from embodied_perception.stages.sinks import Sink, messages_of, sinks_of
-from embodied_perception.stages.stage import Service, Stage
+from embodied_perception.stages.stage import BoxesInput, ImageInput, Service, Stage
 from embodied_perception.stages.transforms import TRANSFORM_TOPICS, learn_transform
 from embodied_perception.stages.transports import RAW, Transport, transport_named
 
@@ -44,16 +45,16 @@ class Source:
     topic: str
     type: type
     suffix: str = ""  #: of image_transport; added after the topic is remapped
-    input_name: str = ""  #: the camera it belongs to; empty for transforms
+    input_name: str = ""  #: of the stage; empty for transforms
     latched: bool = False
 
 
 @dataclass(frozen=True)
 class FrameSet:
-    """Frames of one moment, by input name, ready to be processed."""
+    """Frames, and boxes, of one moment, by input name, ready to be processed."""
 
     stamp_ns: int
-    frames: dict[str, Frame] = field(default_factory=dict)
+    frames: dict[str, Frame | Boxes] = field(default_factory=dict)
 
 
 class StageRunner:
@@ -71,9 +72,9 @@ class StageRunner:
         self.stage.wanted = self._wanted
         self._cameras: dict[str, Camera] = {}
         self._class_numbers: dict[str, dict[str, int]] = {}
-        self._waiting: deque[tuple[int, dict[str, Frame]]] = deque()
-        self._pairer: StampPairer[Frame] = StampPairer(
-            [image.name for image in self.stage.inputs],
+        self._waiting: deque[tuple[int, dict[str, Frame | Boxes]]] = deque()
+        self._pairer: StampPairer[Frame | Boxes] = StampPairer(
+            [each.name for each in self.stage.inputs],
             round(self.stage.sync_tolerance_s * 1e9),
             self.report.drop,
         )
@@ -82,16 +83,21 @@ class StageRunner:
 
     # What it listens to and publishes.
 
+    @property
+    def cameras(self) -> list[ImageInput]:
+        """The stage's inputs that are images."""
+        return [each for each in self.stage.inputs if isinstance(each, ImageInput)]
+
     def transports(self, name: str) -> dict[str, Transport]:
         """Each input's transport where ``image_transport`` is that name."""
-        return {i.name: transport_named(name, i.content) for i in self.stage.inputs}
+        return {i.name: transport_named(name, i.content) for i in self.cameras}
 
     def sources(self, transports: Mapping[str, Transport] | None = None) -> list[Source]:
         """The topics to listen to; an input's images come raw unless ``transports`` has it."""
         sources = [
             Source(topic, TFMessage, latched=static) for topic, static in TRANSFORM_TOPICS.items()
         ]
-        for image in self.stage.inputs:
+        for image in self.cameras:
             name = image.name
             if image.camera_info_topic:
                 sources.append(Source(image.camera_info_topic, CameraInfo, input_name=name))
@@ -100,6 +106,11 @@ class StageRunner:
                 sources.append(Source(topic, LabelInfo, input_name=name, latched=True))
             transport = (transports or {}).get(name, RAW)
             sources.append(Source(image.topic, transport.type, transport.suffix, name))
+        sources += [
+            Source(each.topic, Detection2DArray, input_name=each.name)
+            for each in self.stage.inputs
+            if isinstance(each, BoxesInput)
+        ]
         return sources
 
     def sinks(self) -> list[Sink]:
@@ -136,7 +147,7 @@ class StageRunner:
             self._cameras[source.input_name] = decoded
         elif isinstance(decoded, ClassNumbers):
             self._class_numbers[source.input_name] = decoded.by_name
-        elif isinstance(decoded, Frame):
+        elif isinstance(decoded, Frame | Boxes):
             self._waiting.extend(self._pairer.push(source.input_name, decoded.stamp_ns, decoded))
         else:
             for message in decoded:
@@ -203,17 +214,18 @@ class StageRunner:
             return []
         ready = []
         for stamp_ns, frames in self._waiting:
-            for name in frames.keys() & self._cameras.keys():
-                frames[name].camera = self._cameras[name]
-            for name in frames.keys() & self._class_numbers.keys():
-                frames[name].class_numbers = self._class_numbers[name]
+            for name, frame in frames.items():
+                if isinstance(frame, Frame) and name in self._cameras:
+                    frame.camera = self._cameras[name]
+                if isinstance(frame, Frame) and name in self._class_numbers:
+                    frame.class_numbers = self._class_numbers[name]
             ready.append(FrameSet(stamp_ns, frames))
         self._waiting.clear()
         return ready
 
     def _unknown(self) -> FrameError | None:
         """Why no frame can be processed yet."""
-        for image in self.stage.inputs:
+        for image in self.cameras:
             camera, names = image.camera_info_topic, image.label_info_topic
             if camera and image.needs_camera_info and image.name not in self._cameras:
                 return FrameError("NO_CAMERA_INFO", f"no valid calibration on {camera}")

@@ -15,7 +15,6 @@ from typing import Any, ClassVar
 import numpy as np
 
 from embodied_perception.config import Config
-from embodied_perception.frame import Frame
 from embodied_perception.geometry import TransformTree
 from embodied_perception.stages.transports import Content
 
@@ -33,6 +32,14 @@ class ImageInput:
     label_info_topic: str = ""
     #: Without a calibration no frame is processed. Else a frame has its camera once it is known.
     needs_camera_info: bool = True
+
+
+@dataclass(frozen=True)
+class BoxesInput:
+    """Boxes in images, such as another stage's: vision_msgs/Detection2DArray, paired by stamp."""
+
+    name: str  #: keyword under which :meth:`Stage.process` gets the boxes
+    topic: str  #: relative
 
 
 @dataclass(frozen=True)
@@ -114,7 +121,7 @@ class Stage(ABC):
     name: ClassVar[str]
     config_type: ClassVar[type[Config]]
     #: Of the class; an instance may choose others by its parameters.
-    inputs: tuple[ImageInput, ...]
+    inputs: tuple[ImageInput | BoxesInput, ...]
     outputs: tuple[Output | Picture, ...]
     services: ClassVar[tuple[Service, ...]] = ()
 
@@ -161,8 +168,8 @@ class Stage(ABC):
         return {}
 
     @abstractmethod
-    def process(self, **frames: Frame) -> dict[str, Any]:
-        """Turn one set of frames into messages (arrays for pictures) by output name.
+    def process(self, **frames: Any) -> dict[str, Any]:
+        """Turn one set of frames and boxes into messages (arrays for pictures) by output name.
 
         Raises:
             PerceptionError: the frames cannot be used; the host counts the reason and goes on.

@@ -1,20 +1,28 @@
-"""What the stages that look for words have in common: which words, and how they change."""
+"""What the stages that look for words have in common: which words, and how they change.
+
+Every result says which vocabulary made it: ~/source bears its stamp.
+"""
 
 from __future__ import annotations
 
 import threading
+from abc import abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from embodied_perception_interfaces.msg import ResultSource, VocabularyLabel
 from embodied_perception_interfaces.msg import Vocabulary as VocabularyMessage
-from embodied_perception_interfaces.msg import VocabularyLabel
 from embodied_perception_interfaces.srv import SetVocabulary
+from std_msgs.msg import Header
 from vision_msgs.msg import LabelInfo, VisionClass
 
-from embodied_perception.config import parameter
+from embodied_perception.config import Config, parameter
 from embodied_perception.errors import OpenVocabularyError
+from embodied_perception.geometry import TransformTree
+from embodied_perception.inference.model import Model
+from embodied_perception.open_vocabulary.finding import THRESHOLD
 from embodied_perception.open_vocabulary.vocabulary import (
     BACKGROUND,
     USUAL_TEMPLATES,
@@ -24,14 +32,16 @@ from embodied_perception.open_vocabulary.vocabulary import (
 from embodied_perception.open_vocabulary.words import Words
 from embodied_perception.stages.messages import header
 from embodied_perception.stages.models import ModelConfig
-from embodied_perception.stages.stage import Output, Service
+from embodied_perception.stages.stage import Output, Service, Stage, Status
 
-#: Such a stage says what is looked for, and lets it be changed.
+#: Such a stage says what is looked for, and by which words a result was found.
 VOCABULARY_OUTPUTS = (
+    Output("source", "~/source", ResultSource),
     Output("label_info", "~/label_info", LabelInfo, latched=True),
     Output("vocabulary", "~/vocabulary", VocabularyMessage, latched=True),
 )
-VOCABULARY_SERVICES = (Service("set_vocabulary", SetVocabulary, at_once=True),)
+
+_NOT_LOADED = Status(Status.WARN, "no model is loaded yet")
 
 
 @dataclass(frozen=True)
@@ -55,6 +65,12 @@ class VocabularyConfig(ModelConfig):
     )
     background: bool = parameter(
         True, "texts for walls, floors and whatever is nothing else compete with the words"
+    )
+    threshold: float = parameter(
+        THRESHOLD,
+        "least score of what is reported, of labels that have none of their own",
+        minimum=0.0,
+        maximum=1.0,
     )
 
     def read_vocabulary(self) -> Vocabulary:
@@ -166,16 +182,96 @@ class WordsInForce:
         }
 
 
-def require_active(words: WordsInForce | None) -> WordsInForce:
-    """The words in force.
+class WordsStage(Stage):
+    """A stage that looks for words, which may be changed at any time."""
 
-    Raises:
-        OpenVocabularyError: no model is loaded that could take any.
+    services = (Service("set_vocabulary", SetVocabulary, at_once=True),)
 
-    """
-    if words is None:
-        raise OpenVocabularyError("no model is loaded; activate the node first")
-    return words
+    config: VocabularyConfig
+
+    def __init__(self, config: Config, transforms: TransformTree) -> None:
+        super().__init__(config, transforms)
+        self._model: Model | None = None
+        self._words: WordsInForce | None = None
+        self._status = _NOT_LOADED
+
+    @abstractmethod
+    def load_model(self) -> tuple[Model, Callable[[Vocabulary], Words]]:
+        """Load what sees images, and what puts a vocabulary into its space.
+
+        Raises:
+            PerceptionError: it cannot be loaded.
+
+        """
+
+    def load(self) -> str:
+        """Load the model, and encode the words.
+
+        Raises:
+            PerceptionError: the model cannot be loaded.
+            OpenVocabularyError: the words make no vocabulary.
+
+        """
+        vocabulary = self.config.read_vocabulary()
+        model, encode = self.load_model()
+        self._words, self._model = WordsInForce(encode, vocabulary), model
+        self._status = Status(Status.WARN, "no images yet", model.description)
+        return model.note
+
+    def unload(self) -> None:
+        """Let the model go, and the memory of its device with it."""
+        self._words = self._model = None
+        self._status = _NOT_LOADED
+
+    def reconfigure(self, config: Config) -> None:
+        """Take other words or thresholds.
+
+        Raises:
+            OpenVocabularyError: the words make no vocabulary.
+
+        """
+        assert isinstance(config, VocabularyConfig)
+        if config.asks_for_other_words(self.config):
+            vocabulary = config.read_vocabulary()
+            if self._words is not None:
+                self._words.change(vocabulary)
+        super().reconfigure(config)
+
+    def set_vocabulary(self, request: SetVocabulary.Request) -> dict[str, Any]:
+        """Take other words from the next image on.
+
+        Raises:
+            OpenVocabularyError: they make no vocabulary, or the node is inactive.
+            InferenceError: the model fails.
+
+        """
+        if self._words is None:
+            raise OpenVocabularyError("no model is loaded; activate the node first")
+        return self._words.answer(request, self.config)
+
+    def announce(self, stamp_ns: int) -> dict[str, Any]:
+        """Say which words are in force."""
+        if self._words is None:
+            return {}
+        return self._words.announcement(stamp_ns, self.config.threshold)
+
+    def status(self) -> Status:
+        """Which model runs, where, and what it found last."""
+        return self._status
+
+    def _source(self, head: Header, revision: Revision) -> ResultSource:
+        """What made a result."""
+        assert self._model is not None
+        return ResultSource(
+            header=head, model=self._model.source, vocabulary_revision=revision.number
+        )
+
+    def _seen(self, text: str, revision: Revision) -> None:
+        """Put into the status what was found, and what is not as it was asked for."""
+        assert self._model is not None
+        text, note = f"{text}, by revision {revision.number}", self._model.note
+        level, text = (Status.WARN, f"{text}; {note}") if note else (Status.OK, text)
+        self._status = Status(level, text, self._model.description)
 
 
 def _message(label: Label) -> VocabularyLabel:

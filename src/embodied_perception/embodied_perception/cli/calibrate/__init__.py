@@ -1,13 +1,16 @@
-"""`perception calibrate`: cameras, one subcommand for each thing to find."""
+"""`perception calibrate`: cameras, and how sure words are; a subcommand for each thing to find."""
 
 from __future__ import annotations
 
 import argparse
 
-from embodied_perception.cli.calibrate import board, camera, check, hand_eye, stereo
+from embodied_perception.cli.calibrate import board, camera, check, hand_eye, stereo, words
 from embodied_perception.cli.subcommands import add_subcommands
 
-SUMMARY = "find a camera's intrinsics, a pair's geometry, a camera's place on a robot; check them"
+SUMMARY = (
+    "find a camera's intrinsics, a pair's geometry, a camera's place on a robot; check them; how "
+    "sure words may be"
+)
 
 _KINDS = {
     "camera": camera,
@@ -15,6 +18,7 @@ _KINDS = {
     "hand-eye": hand_eye,
     "board": board,
     "check": check,
+    "words": words,
 }
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from embodied_perception.bags import BagReader
-from embodied_perception.bags.boxes import BoxDecoder, NamedBoxes, names_in, require_box_topic
+from embodied_perception.bags.boxes import BoxDecoder, names_in, require_box_topic
 from embodied_perception.bags.images import image_topics, is_bag
 from embodied_perception.bags.moments import Decodes, exact_moments
 from embodied_perception.cli import looking
@@ -18,6 +18,7 @@ from embodied_perception.evaluation.box_folders import open_box_folder
 from embodied_perception.evaluation.class_names import alike
 from embodied_perception.open_vocabulary.detections import Detections
 from embodied_perception.open_vocabulary.vocabulary import Label, Vocabulary
+from embodied_perception.stages.box_messages import Boxes
 from embodied_perception.stages.decoding import Decoder
 
 #: Where recordings have the true boxes, unless it is said.
@@ -228,11 +229,11 @@ def _numbers(vocabulary: Vocabulary) -> dict[str, int]:
     }
 
 
-def _labels_of(named: NamedBoxes, numbers: Mapping[str, int]) -> np.ndarray:
+def _labels_of(named: Boxes, numbers: Mapping[str, int]) -> np.ndarray:
     return np.array([numbers[alike(name)] for name in named.names], np.int64)
 
 
-def _moment(boxes: NamedBoxes) -> str:
+def _moment(boxes: Boxes) -> str:
     return f"{boxes.stamp_ns * 1e-9:.3f} s"
 
 

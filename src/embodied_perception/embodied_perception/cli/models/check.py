@@ -26,6 +26,7 @@ if TYPE_CHECKING:  # they import PyTorch, which takes seconds
     from embodied_perception.classification.classifier import Classifier
     from embodied_perception.inference.cost import Cost, Latency
     from embodied_perception.open_vocabulary.detector import Detector
+    from embodied_perception.open_vocabulary.encoder import Encoder
     from embodied_perception.segmentation.segmenter import Segmenter
 
 SUMMARY = "run a model here: parameters, FLOPs, measured time and memory, and what it says"
@@ -94,10 +95,11 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _answer(
-    loaded: Segmenter | Classifier | Detector,
+    loaded: Segmenter | Classifier | Detector | Encoder,
 ) -> Callable[[Sequence[np.ndarray]], object]:
     """What a user calls with images."""
     from embodied_perception.classification.classifier import Classifier
+    from embodied_perception.open_vocabulary.encoder import Encoder
     from embodied_perception.open_vocabulary.finding import THRESHOLD
     from embodied_perception.open_vocabulary.vocabulary import Vocabulary
     from embodied_perception.segmentation.segmenter import Segmenter
@@ -106,6 +108,8 @@ def _answer(
         return loaded.segment
     if isinstance(loaded, Classifier):
         return loaded.classify
+    if isinstance(loaded, Encoder):
+        return loaded.points
     words = loaded.words(Vocabulary.of(*_LOOKED_FOR))
     return lambda images: loaded.detect(images, words, THRESHOLD)
 
@@ -122,7 +126,7 @@ def _image(path: Path | None, size_wh: tuple[int, int] | None) -> np.ndarray:
 
 
 def _cost_table(
-    loaded: Segmenter | Classifier | Detector, image_rgb: np.ndarray, cost: Cost
+    loaded: Segmenter | Classifier | Detector | Encoder, image_rgb: np.ndarray, cost: Cost
 ) -> Table:
     height, width = image_rgb.shape[:2]
     in_height, in_width = cost.input_hw
@@ -142,11 +146,12 @@ def _cost_table(
 
 
 def _said(
-    loaded: Segmenter | Classifier | Detector, image_rgb: np.ndarray
+    loaded: Segmenter | Classifier | Detector | Encoder, image_rgb: np.ndarray
 ) -> tuple[Table, np.ndarray]:
     """What a model says of an image: in words, and drawn over it."""
     from embodied_perception.classification.classifier import Classifier
     from embodied_perception.inference.engine import Engine
+    from embodied_perception.open_vocabulary.encoder import Encoder
     from embodied_perception.segmentation.segmenter import Segmenter
 
     if isinstance(loaded, Segmenter):
@@ -155,9 +160,10 @@ def _said(
         table = _shares_table("share of the image", loaded.labels, counts / mask.size)
         return table, draw_overlay(image_rgb, mask, loaded.labels, colors_of(loaded.labels))
     if not isinstance(loaded, Classifier):
+        command = "classify" if isinstance(loaded, Encoder) else "detect"
         raise ConfigError(
-            f"--image: {loaded.model.source} finds what words name; give them with: perception "
-            f'detect IMAGE --model {loaded.model.source} --for "red mug"'
+            f"--image: {loaded.model.source} knows what words name; give them with: perception "
+            f'{command} IMAGE --model {loaded.model.source} --for "red mug"'
         )
     probabilities = loaded.classify([image_rgb])[0]
     table = _shares_table("probability", loaded.labels, probabilities, _WORDS)

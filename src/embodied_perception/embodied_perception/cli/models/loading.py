@@ -14,6 +14,7 @@ from embodied_perception.inference.sources import folder_of
 if TYPE_CHECKING:  # they import PyTorch, which takes seconds
     from embodied_perception.classification.classifier import Classifier
     from embodied_perception.open_vocabulary.detector import Detector
+    from embodied_perception.open_vocabulary.encoder import Encoder
     from embodied_perception.segmentation.segmenter import Segmenter
 
 SOURCES = """\
@@ -24,7 +25,7 @@ config.json."""
 _MOST_PX = 8192
 
 
-def load(source: str, runtime: Runtime) -> Segmenter | Classifier | Detector:
+def load(source: str, runtime: Runtime) -> Segmenter | Classifier | Detector | Encoder:
     """Load a model of any task.
 
     Raises:
