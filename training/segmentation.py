@@ -17,12 +17,14 @@ import random
 import shlex
 import sys
 from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
 from class_biases import adjust_classes
 from epochs import go_through
+from losses import missed_overlap
 from masked_pictures import UNLABELLED, Pictures, read_labels, varied
 from model_folder import write_card, write_model
 from options import add_options, checked
@@ -40,17 +42,16 @@ from embodied_perception.segmentation.compact_unet import CompactUNet
 
 def train_epoch(
     network: CompactUNet,
-    score: Callable[[Tensor], Tensor],
+    loss_of: Callable[[Tensor, Tensor], Tensor],
     optimiser: torch.optim.Optimizer,
     pictures: Pictures,
-    weights: Tensor,
     arguments: argparse.Namespace,
     run: Run,
     progress: Progress,
 ) -> float:
     """Go through all images once; the order and variations depend on seed and epoch alone.
 
-    ``score`` is the network, as it is or compiled.
+    ``loss_of`` images and masks goes through the network, as it is or compiled.
     """
     network.train()
     chance = random.Random(f"{arguments.seed} {run.epoch}")  # noqa: S311 - not for secrets
@@ -78,12 +79,7 @@ def train_epoch(
         images = as_batch([image for image, _ in views], device)
         masks = torch.from_numpy(np.stack([mask for _, mask in views])).long().to(device)
 
-        def loss_of_batch(images: Tensor = images, masks: Tensor = masks) -> Tensor:
-            with torch.autocast(device.type, torch.bfloat16, enabled=arguments.compile):
-                logits = score(images)
-            return cross_entropy(logits.float(), masks, weights, ignore_index=UNLABELLED)
-
-        loss = steps.take(loss_of_batch)
+        loss = steps.take(partial(loss_of, images, masks))
         progress.update(task, advance=1, description=f"epoch {run.epoch + 1}  loss {loss:.3f}")
     progress.remove_task(task)
     return steps.mean(run.epoch + 1)
@@ -142,6 +138,11 @@ def parse(given: list[str]) -> argparse.Namespace:
     parser.add_argument(
         "--balance", type=float, default=1.1, help="the nearer to 1, the more rare classes count"
     )
+    parser.add_argument(
+        "--overlap",
+        action="store_true",
+        help="learn the overlap of classes besides, in which small things count as large ones",
+    )
     arguments = checked(parser, given)
     if arguments.balance <= 1:
         parser.error("--balance: give a number above 1")
@@ -164,12 +165,20 @@ def main(given: list[str]) -> int:
         network.load_state_dict(load_file(arguments.begin_with / "model.safetensors"))
     optimiser = torch.optim.AdamW(network.parameters(), arguments.rate, weight_decay=1e-4)
     run = resume(arguments.output, network, optimiser)
-    score = torch.compile(network) if arguments.compile else network
     weights = train.weights(classes, arguments.balance).to(device)
+
+    def loss_of(images: Tensor, masks: Tensor) -> Tensor:
+        with torch.autocast(device.type, torch.bfloat16, enabled=arguments.compile):
+            logits = network(images)
+        logits = logits.float()
+        loss = cross_entropy(logits, masks, weights, ignore_index=UNLABELLED)
+        return loss + missed_overlap(logits, masks, UNLABELLED) if arguments.overlap else loss
+
+    descend = torch.compile(loss_of) if arguments.compile else loss_of
     console.print(f"{len(train.images)} images, on {device}, from epoch {run.epoch + 1}")
 
     def learn(progress: Progress) -> float:
-        return train_epoch(network, score, optimiser, train, weights, arguments, run, progress)
+        return train_epoch(network, descend, optimiser, train, arguments, run, progress)
 
     def judge() -> dict[str, float]:
         return {"mIoU on val": evaluate(network, val, classes).miou}
