@@ -6,6 +6,9 @@ import pytest
 from checkpoints import processor_class
 
 _CONTEXT = 64
+_SIZES = (("layers", 2), ("ffn_dim", 32), ("attention_heads", 4))
+#: Of the vocabulary of BERT that Grounding DINO knows.
+_SPECIAL = {0: "[PAD]", 100: "[UNK]", 101: "[CLS]", 102: "[SEP]", 1012: ".", 1029: "?"}
 
 
 def _tokenizer(transformers):
@@ -19,6 +22,16 @@ def _tokenizer(transformers):
         merges=[],
         model_max_length=_CONTEXT,
     )
+
+
+def _bert_tokenizer(transformers):
+    """BERT's tokenizer with letters alone; what ends a phrase has the numbers it has there."""
+    letters = "abcdefghijklmnopqrstuvwxyz"
+    words = [f"[unused{number}]" for number in range(1030)]
+    words[200:252] = [*letters, *("##" + letter for letter in letters)]
+    for number, word in _SPECIAL.items():
+        words[number] = word
+    return transformers.BertTokenizer(vocab={word: number for number, word in enumerate(words)})
 
 
 def _text(tokenizer, **values):
@@ -71,11 +84,37 @@ def _owl(transformers, tokenizer, name):
     return network, name, {"size": {"height": 48, "width": 48}}
 
 
+def _grounding_dino(transformers, tokenizer):
+    sizes = {f"{half}_{name}": size for half in ("encoder", "decoder") for name, size in _SIZES}
+    config = transformers.GroundingDinoConfig(
+        backbone_config=transformers.SwinConfig(
+            image_size=32, embed_dim=8, depths=[1] * 4, num_heads=[1, 1, 2, 2], window_size=2,
+            out_indices=[2, 3, 4],
+        ),
+        text_config=transformers.BertConfig(
+            vocab_size=len(tokenizer), hidden_size=24, num_hidden_layers=2, num_attention_heads=3,
+            intermediate_size=32,
+        ),
+        d_model=32, num_queries=30, max_text_len=256, **sizes,
+    )  # fmt: skip
+    network = transformers.GroundingDinoForObjectDetection(config)
+    # New networks keep words and image apart, propose the same boxes, and are all too sure.
+    for name, parameter in network.named_parameters():
+        if name.endswith((".vision_param", ".text_param")):
+            parameter.data.fill_(0.5)
+        elif "bbox_embed" in name and name.endswith("layers.2.weight"):
+            parameter.data.normal_(std=0.05)
+        elif name == "model.decoder.layer_norm.weight":
+            parameter.data.fill_(0.1)
+    return network, "GroundingDino", {"size": {"shortest_edge": 72, "longest_edge": 120}}
+
+
 KINDS = {
     "clip": _clip,
     "siglip": _siglip,
     "owlvit": partial(_owl, name="OwlViT"),
     "owlv2": partial(_owl, name="Owlv2"),
+    "grounding-dino": _grounding_dino,
 }
 
 
@@ -92,7 +131,8 @@ def make_open(tmp_path_factory):
     def make(kind):
         if kind not in made:
             torch.manual_seed(sum(map(ord, kind)))
-            tokenizer = _tokenizer(transformers)
+            own = {"grounding-dino": _bert_tokenizer}
+            tokenizer = own.get(kind, _tokenizer)(transformers)
             network, name, size = KINDS[kind](transformers, tokenizer)
             # Random weights say next to nothing: images and texts should differ.
             with torch.no_grad():

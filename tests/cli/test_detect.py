@@ -156,6 +156,15 @@ def test_more_of_what_fills_a_photo(model, photos, capsys):
     assert rows_of(capsys.readouterr().out) == expected
 
 
+@pytest.mark.parametrize("model", ["grounding-dino"], indirect=True)
+def test_a_model_that_knows_words_alone(model, photos, capsys):
+    assert detect(model, photos / "a.png", "--for", *NAMES) == 0
+    assert "a.png" in capsys.readouterr().out
+    for words in ([], ["--for", "mug"]):
+        assert detect(model, photos / "a.png", "--like", photos / "b.png", *words) == 2
+        assert "give words, or an OWL-ViT or OWLv2 such as" in capsys.readouterr().err
+
+
 def test_more_of_what_is_in_boxes_of_a_photo(model, photos, capsys):
     """A box that the model proposes stands for what it says of that box; words go with it."""
     detector = load_detector(model)

@@ -141,6 +141,12 @@ def test_another_kind_of_model(make_open):
         Encoder.load(str(make_open("owlvit")[0]))
 
 
+def test_siglip_2_of_flexible_size(tmp_path):
+    (tmp_path / "config.json").write_text('{"model_type": "siglip2"}')
+    with pytest.raises(InferenceError, match=r"got 'siglip2'.* hf:google/siglip2-base-patch16-224"):
+        Encoder.load(str(tmp_path))
+
+
 def test_an_image_that_is_none(make_open):
     with pytest.raises(InferenceError, match="expected uint8"):
         classifier(make_open, "clip").classify([np.zeros((60, 80), np.uint8)])

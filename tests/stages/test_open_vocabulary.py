@@ -112,6 +112,19 @@ def test_every_result_says_what_made_it(host, make_open, scene):
     assert names <= {*others}
 
 
+def test_words_change_for_a_model_that_takes_them_with_the_image(make_open, scene):
+    host = Host(make_open("grounding-dino")[0]).loaded()
+    assert host.send(scene(60, 80))["~/detections"].detections
+    host.ask("cup", "lamp")
+    with pytest.raises(OpenVocabularyError, match="the model takes 256 together"):
+        host.ask(*("x " * count for count in (98, 99, 100)))
+    later = host.send(scene(60, 80))
+    assert later["~/source"].vocabulary_revision == 2
+    names = {each.results[0].hypothesis.class_id for each in later["~/detections"].detections}
+    assert names
+    assert names <= {"cup", "lamp"}
+
+
 def test_embeddings_are_those_of_the_boxes(host, scene):
     topics = host.send(scene(60, 80))
     message = topics["~/embeddings"]

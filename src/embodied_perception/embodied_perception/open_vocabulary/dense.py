@@ -25,6 +25,7 @@ from embodied_perception.open_vocabulary.detections import MOST, Detections
 from embodied_perception.open_vocabulary.detector import Detector
 from embodied_perception.open_vocabulary.text_cache import TextCache
 from embodied_perception.open_vocabulary.text_encoder import TextEncoder
+from embodied_perception.open_vocabulary.vocabulary import Vocabulary
 from embodied_perception.open_vocabulary.words import Words
 
 #: By ``model_type`` of config.json.
@@ -65,7 +66,8 @@ class DenseDetector(Detector):
     """
 
     def __init__(self, model: Model, texts: TextEncoder, scale: float, bias: float) -> None:
-        super().__init__(model, texts)
+        super().__init__(model)
+        self.texts = texts
         self._scale, self._bias = scale, bias
 
     @classmethod
@@ -91,6 +93,10 @@ class DenseDetector(Detector):
         )
         model, _ = Model.tried(source, checkpoint, Engine(network.image, place, source))
         return cls(model, texts, scale, bias)
+
+    def words(self, vocabulary: Vocabulary) -> Words:
+        """A word is the mean of its templates."""
+        return Words.encode(vocabulary, self.texts)
 
     def detect(
         self, images: Sequence[np.ndarray], words: Words, threshold: float

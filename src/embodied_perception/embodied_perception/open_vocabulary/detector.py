@@ -9,7 +9,6 @@ import numpy as np
 
 from embodied_perception.inference.model import Model
 from embodied_perception.open_vocabulary.detections import Detections
-from embodied_perception.open_vocabulary.text_encoder import TextEncoder
 from embodied_perception.open_vocabulary.vocabulary import Vocabulary
 from embodied_perception.open_vocabulary.words import Words
 
@@ -19,13 +18,13 @@ class Detector(ABC):
 
     Args:
         model: sees images.
-        texts: encodes texts.
 
     """
 
-    def __init__(self, model: Model, texts: TextEncoder) -> None:
-        self.model, self.texts = model, texts
+    def __init__(self, model: Model) -> None:
+        self.model = model
 
+    @abstractmethod
     def words(self, vocabulary: Vocabulary) -> Words:
         """A vocabulary in the model's space.
 
@@ -34,7 +33,6 @@ class Detector(ABC):
             InferenceError: the model fails.
 
         """
-        return Words.encode(vocabulary, self.texts)
 
     @abstractmethod
     def detect(
@@ -54,6 +52,8 @@ class Detector(ABC):
             Of each image, the surest first.
 
         Raises:
+            OpenVocabularyError: a label is known by its looks, and the model knows things by words
+                alone.
             InferenceError: an image is something else, or the model fails.
 
         """
@@ -67,6 +67,7 @@ class Detector(ABC):
             box: (4,) left, top, right, bottom of the thing in pixels; None: it fills the image.
 
         Raises:
+            OpenVocabularyError: the model knows things by words alone.
             InferenceError: the image is something else, or the model fails.
 
         """

@@ -10,12 +10,12 @@ import numpy as np
 from embodied_perception.errors import InferenceError
 from embodied_perception.inference.batches import by_size
 from embodied_perception.inference.engine import Engine
-from embodied_perception.inference.model import Model, open_checkpoint
+from embodied_perception.inference.model import Model
 from embodied_perception.inference.runtime import BEST, Runtime
 from embodied_perception.open_vocabulary.dense import middles
 from embodied_perception.open_vocabulary.text_cache import TextCache
 from embodied_perception.open_vocabulary.text_encoder import TextEncoder
-from embodied_perception.open_vocabulary.towers import ARCHITECTURES, load_towers
+from embodied_perception.open_vocabulary.towers import ARCHITECTURES, load_towers, open_towers
 from embodied_perception.open_vocabulary.vocabulary import Vocabulary
 from embodied_perception.open_vocabulary.words import Words
 
@@ -55,7 +55,7 @@ class Encoder:
             InferenceError: it is not there, not whole, or of another kind.
 
         """
-        checkpoint = open_checkpoint(source, ARCHITECTURES)
+        checkpoint = open_towers(source)
         towers = load_towers(checkpoint)
         place = runtime.place()
         any_size = ARCHITECTURES[checkpoint.model_type].any_size

@@ -5,15 +5,18 @@ from __future__ import annotations
 from embodied_perception.inference.checkpoint import Checkpoint
 from embodied_perception.inference.runtime import BEST, Runtime
 from embodied_perception.inference.sources import folder_of
-from embodied_perception.open_vocabulary import dense, owl
+from embodied_perception.open_vocabulary import dense, grounding_dino, owl
 from embodied_perception.open_vocabulary.detector import Detector
 from embodied_perception.open_vocabulary.text_cache import TextCache
 
 #: By ``model_type`` of config.json.
-ARCHITECTURES = dense.ARCHITECTURES | owl.ARCHITECTURES
-_KINDS: dict[str, type[dense.DenseDetector | owl.OwlDetector]] = {
+ARCHITECTURES = dense.ARCHITECTURES | owl.ARCHITECTURES | grounding_dino.ARCHITECTURES
+_KINDS: dict[
+    str, type[dense.DenseDetector | owl.OwlDetector | grounding_dino.GroundingDinoDetector]
+] = {
     **dict.fromkeys(dense.ARCHITECTURES, dense.DenseDetector),
     **dict.fromkeys(owl.ARCHITECTURES, owl.OwlDetector),
+    **dict.fromkeys(grounding_dino.ARCHITECTURES, grounding_dino.GroundingDinoDetector),
 }
 
 

@@ -22,6 +22,7 @@ from embodied_perception.open_vocabulary.detections import Detections, choose, o
 from embodied_perception.open_vocabulary.detector import Detector
 from embodied_perception.open_vocabulary.text_cache import TextCache
 from embodied_perception.open_vocabulary.text_encoder import TextEncoder
+from embodied_perception.open_vocabulary.vocabulary import Vocabulary
 from embodied_perception.open_vocabulary.words import Words
 
 #: By ``model_type`` of config.json.
@@ -68,7 +69,17 @@ class _Text(nn.Module):
 
 
 class OwlDetector(Detector):
-    """Detects what words name, with OWL-ViT or OWLv2."""
+    """Detects what words name, with OWL-ViT or OWLv2.
+
+    Args:
+        model: gives proposals.
+        texts: encodes texts.
+
+    """
+
+    def __init__(self, model: Model, texts: TextEncoder) -> None:
+        super().__init__(model)
+        self.texts = texts
 
     @classmethod
     def load(
@@ -93,6 +104,10 @@ class OwlDetector(Detector):
         texts = TextEncoder(_Text(body), checkpoint, place, context, padded=True, cache=cache)
         engine = Engine(_Proposals(network, kind), place, source, ARCHITECTURES[kind].any_size)
         return cls(Model.tried(source, checkpoint, engine)[0], texts)
+
+    def words(self, vocabulary: Vocabulary) -> Words:
+        """A word is the mean of its templates."""
+        return Words.encode(vocabulary, self.texts)
 
     def detect(
         self, images: Sequence[np.ndarray], words: Words, threshold: float

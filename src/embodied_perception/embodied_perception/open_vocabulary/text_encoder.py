@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -47,7 +48,7 @@ class TextEncoder:
         cache: TextCache | None,
     ) -> None:
         self._network = network.eval().to(place.device, place.dtype)
-        self._tokenizer = _tokenizer(checkpoint)
+        self._tokenizer = load_tokenizer(checkpoint)
         self._place, self._context = place, context
         self._padding: dict[str, Any] = {"padding": True}
         if padded:
@@ -76,13 +77,8 @@ class TextEncoder:
 
     def _run(self, texts: Sequence[str]) -> np.ndarray:
         batches = [texts[start:][:_BATCH] for start in range(0, len(texts), _BATCH)]
-        try:
+        with text_failures(self._place):
             return np.concatenate([self._run_batch(batch) for batch in batches])
-        except RuntimeError as error:
-            raise InferenceError(
-                f"texts on {self._place.device}: {first_line(error)}; set device: cpu, or load the "
-                "model again"
-            ) from error
 
     @torch.inference_mode()
     def _run_batch(self, texts: Sequence[str]) -> np.ndarray:
@@ -103,7 +99,19 @@ class TextEncoder:
         return self._network(numbers, mask).float().cpu().numpy()
 
 
-def _tokenizer(checkpoint: Checkpoint) -> Any:
+@contextmanager
+def text_failures(place: Place) -> Iterator[None]:
+    """Raise :class:`InferenceError` where the device fails with texts."""
+    try:
+        yield
+    except RuntimeError as error:
+        raise InferenceError(
+            f"texts on {place.device}: {first_line(error)}; set device: cpu, or load the model "
+            "again"
+        ) from error
+
+
+def load_tokenizer(checkpoint: Checkpoint) -> Any:
     """The tokenizer of a checkpoint.
 
     Raises:

@@ -11,8 +11,11 @@ from typing import Any
 from torch import Tensor, nn
 from torch.nn.functional import normalize
 
+from embodied_perception.errors import InferenceError
 from embodied_perception.inference.architecture import Architecture
-from embodied_perception.inference.checkpoint import Checkpoint
+from embodied_perception.inference.checkpoint import CONFIG, Checkpoint
+from embodied_perception.inference.model import open_checkpoint
+from embodied_perception.inference.sources import folder_of
 from embodied_perception.open_vocabulary import dense
 
 #: By ``model_type`` of config.json. SigLIP 2 of a fixed size calls itself ``siglip``.
@@ -21,6 +24,8 @@ ARCHITECTURES = {
     "siglip": Architecture("SiglipModel", any_size=False),
     **dense.ARCHITECTURES,
 }
+
+_FLEXIBLE = "siglip2"
 
 
 @dataclass(frozen=True)
@@ -70,6 +75,23 @@ class _Text(nn.Module):
     def forward(self, tokens: Tensor, mask: Tensor | None) -> Tensor:
         pooled = self.text_model(input_ids=tokens, attention_mask=mask).pooler_output
         return normalize(self.projection(pooled), dim=-1)
+
+
+def open_towers(source: str) -> Checkpoint:
+    """The checkpoint of a source, which must be CLIP, SigLIP, or our compact one.
+
+    Raises:
+        InferenceError: it is not there, or another.
+
+    """
+    checkpoint = Checkpoint.open(folder_of(source))
+    if checkpoint.model_type == _FLEXIBLE:
+        raise InferenceError(
+            f"{checkpoint.folder / CONFIG}: model_type: got {_FLEXIBLE!r}, which takes images as "
+            "patches of any number (NaFlex), expected a SigLIP 2 of a fixed size, whose model_type "
+            "is 'siglip', such as hf:google/siglip2-base-patch16-224"
+        )
+    return open_checkpoint(source, ARCHITECTURES)
 
 
 def load_towers(checkpoint: Checkpoint) -> Towers:

@@ -38,8 +38,8 @@ class OpenVocabularyConfig(VocabularyConfig):
 
     model: str = parameter(
         "builtin:demo-clip",
-        "builtin:demo-clip, which knows drawn rooms alone; OWL-ViT or OWLv2, such as "
-        "hf:google/owlv2-base-patch16-ensemble after `perception models pull`; or a folder",
+        "builtin:demo-clip, which knows drawn rooms alone; OWL-ViT, OWLv2 or Grounding DINO, such "
+        "as hf:google/owlv2-base-patch16-ensemble after `perception models pull`; or a folder",
         fixed=True,
     )
     most_overlap: float = parameter(
