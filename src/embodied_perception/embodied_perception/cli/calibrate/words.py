@@ -16,7 +16,7 @@ from embodied_perception.cli.color_images import some_images
 from embodied_perception.cli.problems import show_problems
 from embodied_perception.cli.train.labelled_photos import photo_paths, read_photos
 from embodied_perception.errors import ConfigError
-from embodied_perception.evaluation.classification import Reliability
+from embodied_perception.evaluation.reliability import Reliability
 
 SUMMARY = "find how sure words may be in a place, from some images of it"
 
