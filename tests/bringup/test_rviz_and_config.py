@@ -148,7 +148,7 @@ def test_launch_remaps_the_stages_images() -> None:
 def test_launch_remaps_the_mask_and_leaves_calibrations_alone() -> None:
     """Its function alone, as launch is not everywhere."""
     source = ast.parse((ROOT / "launch" / "perception.launch.py").read_text())
-    wanted = {"CAMERAS", "PACKED", "MASK", "LABEL_INFO", "remappings", "beside"}
+    wanted = {"CAMERAS", "PACKED", "MASK", "LABEL_INFO", "BOXES", "remappings", "beside"}
     source.body = [
         each
         for each in source.body
@@ -157,7 +157,7 @@ def test_launch_remaps_the_mask_and_leaves_calibrations_alone() -> None:
     ]
     space: dict = {}
     exec(compile(source, "perception.launch.py", "exec"), space)  # noqa: S102
-    given = dict.fromkeys((*space["CAMERAS"], "mask"), "")
+    given = dict.fromkeys((*space["CAMERAS"], "mask", "boxes"), "")
     assert space["remappings"](given) == []
     assert space["MASK"] == MASK.topic
     both = space["remappings"](given | {"image": "/front/image", "mask": "/people/mask"})

@@ -15,6 +15,9 @@ from workspace.environment import SourcedRos, entry_point, quiet_domain_id
 from workspace.layout import Layout, WorkspaceError
 from workspace.setup import install_optional, install_peers, set_up
 
+#: All tests in two processes: one has the ROS graph to itself (tests/ros/conftest.py).
+_IN_PARALLEL = ["-n", "2", "--dist", "loadgroup"]
+
 HELP = """\
 usage: ./run COMMAND [ARGUMENT ...]
 
@@ -73,6 +76,8 @@ def run(layout: Layout, command: str, arguments: list[str]) -> int:
         install_optional(layout, os.environ, "test-learned", "torch, for tests")
         env.setdefault("ROS_DOMAIN_ID", str(quiet_domain_id()))  # apart from other test runs
         env["ROS_PYTHON_CHECK_FIELDS"] = "1"
+        if not arguments:
+            env.setdefault("OMP_NUM_THREADS", "1")  # processors are for the other process
         return test(layout, arguments, env)
     argv = {
         "demo": ["perception", "demo"],
@@ -91,7 +96,7 @@ def become(argv: list[str], env: dict[str, str]) -> NoReturn:
 
 def test(layout: Layout, arguments: list[str], env: dict[str, str]) -> int:
     """Run the checks and the tests; every one runs, and the first failure is the exit code."""
-    pytest = [*entry_point("pytest", "main"), *arguments]
+    pytest = [*entry_point("pytest", "main"), *(arguments or _IN_PARALLEL)]
     python = ["python", "-m"]
     checks = {
         "ruff check": [*python, "ruff", "check"],
