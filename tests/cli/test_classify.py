@@ -45,13 +45,14 @@ def photos(tmp_path, images):
 
 
 @pytest.fixture
-def sorted_photos(tmp_path, images):
-    folder = tmp_path / "sorted"
+def rooms(tmp_path, images):
+    """Of the first word two photos, of the others one each."""
+    folder = tmp_path / "rooms"
     for number, image in enumerate(images):
-        name = (*NAMES, NONE)[number % 3]
+        name = ("mug", "door", "none")[number % 3]
         (folder / name).mkdir(parents=True, exist_ok=True)
         Image.fromarray(image).save(folder / name / f"{number}.png")
-    return folder
+    return [f"red mug={folder}/mug", f"door={folder}/door", f"{NONE}={folder}/none"]
 
 
 def classifier(model):
@@ -63,9 +64,9 @@ def classify(model, source, *words):
     return main(["classify", str(source), "--model", model, "--device", "cpu", *map(str, words)])
 
 
-def calibrate(model, source, *words):
+def calibrate(model, sources, *words):
     usual = ["--model", model, "--device", "cpu"]
-    return main(["calibrate", "words", str(source), *usual, *map(str, words)])
+    return main(["calibrate", "words", *map(str, sources), *usual, *map(str, words)])
 
 
 def rows_of(said):
@@ -102,7 +103,7 @@ def test_nothing_above_the_threshold(model, photos, capsys):
 
 def test_offsets_of_images_alone(model, photos, images, tmp_path, capsys):
     path = tmp_path / "place.yaml"
-    assert calibrate(model, photos, "--for", *NAMES, "-o", path) == 0
+    assert calibrate(model, [photos], "--for", *NAMES, "-o", path) == 0
     expected = classifier(model).calibrated(images).calibration
     written = yaml.safe_load(path.read_text())
     assert written["model"] == model
@@ -119,18 +120,20 @@ def test_offsets_of_images_alone(model, photos, images, tmp_path, capsys):
     assert rows_of(capsys.readouterr().out) == [["0.png", what, f"{share:.1%}"]]
 
 
-def test_a_temperature_of_sorted_photos(model, sorted_photos, images, tmp_path, capsys):
+def test_a_temperature_of_what_is_told(model, rooms, images, tmp_path, capsys):
     path = tmp_path / "place.yaml"
-    assert calibrate(model, sorted_photos, "--sorted", "--for", *NAMES, "-o", path) == 0
-    # In the order of the alphabet: door, none of these, red mug.
-    order, labels = [1, 2, 0, 3], [1, 2, 0, 0]
-    expected = classifier(model).calibrated([images[place] for place in order], labels)
+    assert calibrate(model, rooms, "--for", *NAMES, "-o", path) == 0
+    order, labels = [0, 3, 1, 2], [0, 0, 1, 2]
+    before, truth = classifier(model), np.array(labels)
+    shown = [images[place] for place in order]
+    after = before.calibrated(shown, labels)
     written = yaml.safe_load(path.read_text())
-    assert written["temperature"] == pytest.approx(expected.calibration.temperature, rel=1e-3)
+    assert written["temperature"] == pytest.approx(after.calibration.temperature, rel=1e-3)
     said = capsys.readouterr().out
-    assert f"temperature {expected.calibration.temperature:.2f}" in said
-    assert "before: " in said
-    assert "after: " in said
+    assert f"temperature {after.calibration.temperature:.2f}" in said
+    for when, judged in (("before", before), ("after", after)):
+        right = np.mean(judged.classify(shown).argmax(1) == truth)
+        assert f"{when}: {right:.1%} right, ECE " in said
 
 
 @pytest.mark.parametrize(
@@ -151,21 +154,20 @@ def test_what_makes_no_sense(model, photos, capsys, words, reason):
 
 
 @pytest.mark.parametrize(
-    ("words", "reason"),
+    ("sources", "words", "reason"),
     [
-        (["--images", "1"], "--images: got 1, expected 2 or more"),
-        (["--sorted", "--topic", "/image"], "give one of them"),
-        (["--sorted"], "no folders in it"),
+        (["{}"], ["--images", "0"], "--images: got 0, expected 1 or more"),
+        (["{}"], ["--images", "1"], "got 1 images to calibrate by, expected 2 at least"),
+        (["{}"], ["--topic", "/image"], "is no bag, and has no topics"),
+        (["nowhere"], [], "nowhere"),
+        (["door=nowhere"], [], "nowhere"),
+        (["window={}"], [], "'window' is no word of these: red mug, door, none of these"),
+        (["door={}", "{}"], [], "some sources have a word and some have none"),
     ],
 )
-def test_what_cannot_be_calibrated_by(model, photos, tmp_path, capsys, words, reason):
+def test_what_cannot_be_calibrated_by(model, photos, tmp_path, capsys, sources, words, reason):
     path = tmp_path / "place.yaml"
-    assert calibrate(model, photos, "--for", *NAMES, "-o", path, *words) == 2
+    given = [each.format(photos) for each in sources]
+    assert calibrate(model, given, "--for", *NAMES, "-o", path, *words) == 2
     assert reason in capsys.readouterr().err
     assert not path.exists()
-
-
-def test_folders_that_are_no_words(model, sorted_photos, tmp_path, capsys):
-    words = ["--sorted", "--for", "red mug", "window", "-o", tmp_path / "place.yaml"]
-    assert calibrate(model, sorted_photos, *words) == 2
-    assert "door: no word of that name; there are: red mug, window" in capsys.readouterr().err

@@ -7,14 +7,12 @@ from pathlib import Path
 
 import numpy as np
 from rich.console import Console
-from rich.progress import track
 from rich.table import Table
 from rich.text import Text
 
 from embodied_perception.cli import choosing
 from embodied_perception.cli.color_images import some_images
 from embodied_perception.cli.problems import show_problems
-from embodied_perception.cli.train.labelled_photos import photo_paths, read_photos
 from embodied_perception.errors import ConfigError
 from embodied_perception.evaluation.reliability import Reliability
 
@@ -23,11 +21,13 @@ SUMMARY = "find how sure words may be in a place, from some images of it"
 EPILOG = f"""\
 Two things are found. What the model says of a word wherever it looks, the word's offset, is held
 against it from then on: that takes images alone, the more different the better, from a recording of
-the robot's way. How sure it may be, the temperature, takes the truth: photos that are sorted into
-folders named after the words, and into "none of these" for what is none; --sorted says that SOURCE
-is such a folder.
+the robot's way. How sure it may be, the temperature, takes the truth: give a recording, or a folder
+of photos, for each word, as WORD=SOURCE, and "none of these"=SOURCE for what is none.
 
-Offsets are wrong where nearly all images show the same thing: drive through all the rooms.
+Offsets are wrong where nearly all images show the same thing: drive through all the rooms, and give
+each word about as long a recording.
+
+A SOURCE is a bag, a video, or a folder of photos.
 
 {choosing.MODEL_HELP}
 
@@ -35,20 +35,21 @@ Give the same words, templates and model as later: a calibration is of them.
 
 Examples:
   perception calibrate words patrol.mcap --for kitchen corridor office --model clip/ -o places.yaml
-  perception calibrate words sorted/ --sorted --for kitchen corridor --model clip/ -o places.yaml
+  perception calibrate words kitchen=first.mcap corridor=second.mcap "none of these=garden.mcap" \\
+      --for kitchen corridor --model clip/ -o places.yaml
 """
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument(
-        "source", type=Path, metavar="SOURCE", help="a bag, a video, or a folder of photos"
-    )
-    parser.add_argument("--sorted", action="store_true", help="SOURCE holds a folder for each word")
+    parser.add_argument("sources", nargs="+", metavar="[WORD=]SOURCE", help="see below")
     choosing.configure(parser)
-    parser.add_argument("--topic", help="of the bag")
+    parser.add_argument("--topic", help="of the bags")
     parser.add_argument(
-        "--images", type=int, default=50, help="so many, spread over all; default: %(default)s"
+        "--images",
+        type=int,
+        default=50,
+        help="so many of each source, spread over all; default: %(default)s",
     )
     parser.add_argument(
         "-o", "--output", type=Path, required=True, metavar="FILE", help="the calibration, YAML"
@@ -57,21 +58,21 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Calibrate, and write the file."""
-    if arguments.images < 2:
-        raise ConfigError(f"--images: got {arguments.images}, expected 2 or more")
-    if arguments.sorted and arguments.topic:
-        raise ConfigError("--topic goes with a bag, --sorted with a folder; give one of them")
+    if arguments.images < 1:
+        raise ConfigError(f"--images: got {arguments.images}, expected 1 or more")
     classifier = choosing.classifier_of(arguments)
-    names = classifier.names
-    labels: list[int] | None = None
-    problems: list[str] = []
-    if arguments.sorted:
-        images, labels = _sorted(arguments.source, names, arguments.images, problems)
-    else:
-        found, problems = some_images(arguments.source, arguments.topic, arguments.images)
-        images = [each.rgb for each in found]
-    show_problems(Console(stderr=True), problems)
-    calibrated = classifier.calibrated(images, labels)
+    sources = [_told(text, classifier.names) for text in arguments.sources]
+    are_told = {number is not None for _, number in sources}
+    if len(are_told) > 1:
+        raise ConfigError("some sources have a word and some have none; give one to each, or none")
+    images: list[np.ndarray] = []
+    truth: list[int] = []
+    for path, number in sources:
+        found, problems = some_images(path, arguments.topic, arguments.images)
+        show_problems(Console(stderr=True), problems)
+        images += [each.rgb for each in found]
+        truth += [] if number is None else [number] * len(found)
+    calibrated = classifier.calibrated(images, truth or None)
     calibrated.calibration.write(arguments.output, arguments.model)
 
     table = Table("word")
@@ -80,11 +81,11 @@ def run(arguments: argparse.Namespace) -> int:
         table.add_row(Text(name), f"{offset:+.2f}")
     console = Console()
     console.print(table)
-    if labels is not None:
+    if truth:
         console.print(f"temperature {calibrated.calibration.temperature:.2f}", highlight=False)
         for when, judged in (("before", classifier), ("after", calibrated)):
-            shares, true = judged.classify(images), np.array(labels)
-            right = shares.argmax(1) == true
+            shares = judged.classify(images)
+            right = shares.argmax(1) == np.array(truth)
             reliability = Reliability.of(shares.max(1), right)
             console.print(
                 f"{when}: {right.mean():.1%} right, ECE {reliability.ece:.1%}", highlight=False
@@ -93,21 +94,11 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _sorted(
-    folder: Path, names: tuple[str, ...], count: int, problems: list[str]
-) -> tuple[list[np.ndarray], list[int]]:
-    """Photos of folders named after words, and the words' numbers; evenly of all."""
-    paths = photo_paths(folder)
-    if unknown := sorted(paths.keys() - set(names)):
-        raise ConfigError(
-            f"{folder / unknown[0]}: no word of that name; there are: {', '.join(names)}"
-        )
-    most = max(1, count // len(paths))
-    chosen = {name: each[:: max(1, len(each) // most)][:most] for name, each in paths.items()}
-    photos = read_photos(
-        chosen,
-        lambda image: image,
-        problems,
-        lambda each: track(each, "reading", console=Console(stderr=True), transient=True),
-    )
-    return photos.images, [names.index(photos.labels[number]) for number in photos.classes]
+def _told(text: str, names: tuple[str, ...]) -> tuple[Path, int | None]:
+    """A source, and the number of the word that it shows, if that is told."""
+    name, told, path = text.partition("=")
+    if not told or Path(text).exists():
+        return Path(text), None
+    if name not in names:
+        raise ConfigError(f"{text}: {name!r} is no word of these: {', '.join(names)}")
+    return Path(path), names.index(name)
