@@ -31,9 +31,9 @@ from embodied_perception.open_vocabulary.towers import load_towers
 #: By ``model_type`` of config.json. Sides are multiples of a patch; half of one may be none.
 ARCHITECTURES = {"clip": Architecture("CLIPModel", any_size=False)}
 
-_LARGER = 2  # the shorter side, than in training: patches are as coarse as boxes
+_LARGER = 2  # the shorter side, than in training: boxes are as coarse as patches
 _LONGEST = 2  # the longer side, than the shorter one: each patch looks at all
-_LEAST_POINTS = 2  # alone, a patch is often wrong
+_LEAST_POINTS = 2  # a patch alone is a speck
 
 
 class ClipPatches(nn.Module):
