@@ -165,6 +165,22 @@ def test_a_model_that_knows_words_alone(model, photos, capsys):
         assert "give words, or an OWL-ViT or OWLv2 such as" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("model", ["clip"], indirect=True)
+def test_a_model_that_chooses(model, photos, capsys):
+    assert detect(model, photos / "a.png", "--for", *NAMES, "--no-background") == 0
+    detector = load_detector(model)
+    words = detector.words(Vocabulary.of(*NAMES, background=()))
+    found = Finder(detector, 0.0).find(read(photos / "a.png"), words)
+    assert len(found)
+    assert rows_of(capsys.readouterr().out) == expected_rows("a.png", found)
+    examples = [f"--like={photos / name}" for name in ("a.png", "b.png")]
+    assert detect(model, photos / "a.png", *examples) == 0
+    assert "like a.png" in capsys.readouterr().out
+    for alone in (["--for", "mug", "--no-background"], examples[:1]):
+        assert detect(model, photos / "a.png", *alone) == 2
+        assert "give background texts, or more labels or examples" in capsys.readouterr().err
+
+
 def test_more_of_what_is_in_boxes_of_a_photo(model, photos, capsys):
     """A box that the model proposes stands for what it says of that box; words go with it."""
     detector = load_detector(model)
@@ -275,5 +291,5 @@ def test_models_that_are_none(model, photos, tmp_path, capsys, monkeypatch, make
 
 
 def test_a_model_of_another_kind(make_open, photos, capsys):
-    assert detect(str(make_open("clip")[0]), photos / "a.png", "--for", "mug") == 2
-    assert "model_type: got 'clip', expected" in capsys.readouterr().err
+    assert detect(str(make_open("siglip")[0]), photos / "a.png", "--for", "mug") == 2
+    assert "model_type: got 'siglip', expected" in capsys.readouterr().err

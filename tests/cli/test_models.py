@@ -63,7 +63,7 @@ def test_list_tells_what_files_say(tmp_path, capsys, make_compact, monkeypatch):
     make_compact(tmp_path / "good", size=(64, 96))
     (tmp_path / "good" / "README.md").write_text("---\nlicense: mit\n---\n# Card")
     (tmp_path / "bad").mkdir()
-    (tmp_path / "bad" / "config.json").write_text('{"model_type": "clip"}')
+    (tmp_path / "bad" / "config.json").write_text('{"model_type": "bert"}')
     found = [(f"hf:owner/{name}", tmp_path / name) for name in ("good", "bad")]
     monkeypatch.setattr(listing, "_found", lambda: iter(found))
     monkeypatch.setenv("COLUMNS", "120")
@@ -75,7 +75,22 @@ def test_list_tells_what_files_say(tmp_path, capsys, make_compact, monkeypatch):
     assert cells[5].endswith("MB")
     assert cells[6] == "mit"
     assert "problem: hf:owner/bad: " in said
-    assert "model_type: got 'clip'" in said
+    assert "model_type: got 'bert'" in said
+
+
+def test_a_model_for_two_tasks(make_open, capsys, monkeypatch):
+    folder = make_open("clip")[0]
+    monkeypatch.setattr(listing, "_found", lambda: iter([("hf:owner/clip", folder)]))
+    assert main(["models", "list"]) == 0
+    cells = re.split(r"\s{2,}", capsys.readouterr().out.splitlines()[-1].strip())
+    assert cells[1:5] == [
+        "detection by words, classification by words", "clip", "any words", "48x48"
+    ]  # fmt: skip
+    monkeypatch.setattr("embodied_perception.inference.sources.pull", lambda _: folder)
+    assert main(["models", "pull", "hf:owner/clip"]) == 0
+    assert ": detection by words, classification by words, clip, any" in capsys.readouterr().out
+    assert main(["models", "check", str(folder), "--device", "cpu"]) == 0
+    assert values_of(capsys.readouterr().out)["image"] == "640x480, 128x96 in the network"
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from embodied_perception.errors import InferenceError  # noqa: E402
 from embodied_perception.inference.card import licence_of  # noqa: E402
 from embodied_perception.inference.checkpoint import Checkpoint  # noqa: E402
 from embodied_perception.inference.sources import builtin_folders  # noqa: E402
-from embodied_perception.inference.tasks import task_of  # noqa: E402
+from embodied_perception.inference.tasks import tasks_of  # noqa: E402
 from embodied_perception.open_vocabulary.encoder import Encoder  # noqa: E402
 from embodied_perception.open_vocabulary.loading import load_detector  # noqa: E402
 from embodied_perception.segmentation.segmenter import Segmenter  # noqa: E402
@@ -25,12 +25,15 @@ FOLDERS = {folder.name: folder for folder in builtin_folders()}
 
 
 def test_what_comes_along():
-    tasks = {name: task_of(Checkpoint.open(folder)).name for name, folder in FOLDERS.items()}
+    tasks = {
+        name: [task.name for task in tasks_of(Checkpoint.open(folder))]
+        for name, folder in FOLDERS.items()
+    }
     assert tasks == {
-        "camvid": "segmentation",
-        "demo": "segmentation",
-        "demo-clip": "detection by words",
-        "objects": "classification",
+        "camvid": ["segmentation"],
+        "demo": ["segmentation"],
+        "demo-clip": ["detection by words", "classification by words"],
+        "objects": ["classification"],
     }
 
 

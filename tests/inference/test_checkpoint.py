@@ -13,7 +13,7 @@ from safetensors.torch import load_file, save_file  # noqa: E402
 from embodied_perception.errors import InferenceError  # noqa: E402
 from embodied_perception.inference.checkpoint import Checkpoint  # noqa: E402
 from embodied_perception.inference.runtime import Runtime  # noqa: E402
-from embodied_perception.inference.tasks import task_of  # noqa: E402
+from embodied_perception.inference.tasks import tasks_of  # noqa: E402
 from embodied_perception.segmentation.segmenter import Segmenter  # noqa: E402
 
 CPU = Runtime("cpu")
@@ -38,17 +38,24 @@ def change(folder, **values):
         ({"model_type": "vit", "architectures": ["ViTForImageClassification"]}, "classification"),
         ({"model_type": "segformer", "architectures": ["SegformerForSemanticSegmentation"]},
             "segmentation"),
+        ({"model_type": "owlv2", "architectures": ["Owlv2ForObjectDetection"]},
+            "detection by words"),
+        ({"model_type": "siglip"}, "classification by words"),
+        ({"model_type": "clip", "architectures": ["CLIPModel"]},
+            "detection by words, classification by words"),
     ],
 )  # fmt: skip
 def test_what_a_checkpoint_is_for(config, task, tmp_path):
     (tmp_path / "config.json").write_text(json.dumps(config))
-    assert task_of(Checkpoint.open(tmp_path)).name == task
+    assert [each.name for each in tasks_of(Checkpoint.open(tmp_path))] == task.split(", ")
 
 
 @pytest.mark.parametrize(
     ("config", "message"),
     [
-        ({"model_type": "clip"}, "model_type: got 'clip', expected .*for segmentation: .*for cla"),
+        ({"model_type": "bert"}, "model_type: got 'bert', expected .*for segmentation: .*for cla"),
+        ({"model_type": "clip", "architectures": ["CLIPTextModel"]},
+            "expected CLIPModel; give a checkpoint for detection by words or classification by w"),
         ({}, "model_type: got None"),
         ({"model_type": "segformer", "architectures": ["SegformerForImageClassification"]},
             "architectures: got .*expected SegformerForSemanticSegmentation; give a checkpoint"),
@@ -58,7 +65,7 @@ def test_what_a_checkpoint_is_for(config, task, tmp_path):
 def test_what_is_for_none_of_our_tasks(config, message, tmp_path):
     (tmp_path / "config.json").write_text(json.dumps(config))
     with pytest.raises(InferenceError, match=message):
-        task_of(Checkpoint.open(tmp_path))
+        tasks_of(Checkpoint.open(tmp_path))
 
 
 def test_weights_for_another_task_are_not_loaded(tmp_path, make_segmentation):

@@ -86,3 +86,7 @@ def test_halves_have_enough_digits_for_large_images():
 def test_boxes_are_put_back_into_the_image(placement, box, expected):
     boxes = torch.tensor([[box]], dtype=torch.float32)
     assert placement.boxes_to_image(boxes)[0, 0].tolist() == expected
+    there = placement.boxes_to_input(torch.tensor([expected], dtype=torch.float32))
+    assert placement.boxes_to_image(there)[0].tolist() == expected
+    if min(box) >= 0 and placement.is_whole:
+        assert there[0].tolist() == box

@@ -151,6 +151,20 @@ def test_a_box_beyond_the_image_shows_nothing(detector):
         detector.point_of(picture((60, 80)), np.array([200.0, 4, 300, 50]))
 
 
+def test_boxes_are_right_where_memory_was_short(detector, monkeypatch):
+    see = detector.model.backend.network
+
+    class Short(torch.nn.Module):
+        def forward(self, images):
+            if images.shape[-1] > 60:
+                raise torch.OutOfMemoryError("out of memory")
+            return see(images)
+
+    monkeypatch.setattr(detector.model.backend, "network", Short())
+    (found,) = detector.detect([picture((64, 80), red=(8, 16, 32, 40))], words("red"), 0.7)
+    np.testing.assert_allclose(found.boxes, [[8, 16, 32, 40]], atol=4)
+
+
 def test_images_in_a_batch_are_those_alone(folder):
     detector = load_detector(str(folder))
     rng = np.random.default_rng(0)
@@ -210,7 +224,7 @@ def test_regions_are_those_of_the_mask():
     shown[2:8, 3:9] = shown[10:18, 20:29] = True
     shown[12:14, 22:24] = False
     shown[19, 0] = True  # a speck
-    (first, all_of_it), (second, with_a_hole) = dense._regions(shown)
+    (first, all_of_it), (second, with_a_hole) = dense._regions(shown, 8)
     assert (first, second) == ((3, 2, 9, 8), (20, 10, 29, 18))
     assert all_of_it.all()
     np.testing.assert_array_equal(with_a_hole, shown[10:18, 20:29])

@@ -131,8 +131,8 @@ def test_odd_sizes(make_open, scene, kind, size):
 
 
 def test_another_kind_of_model(make_open):
-    with pytest.raises(InferenceError, match="model_type: got 'clip'"):
-        load_detector(str(make_open("clip")[0]))
+    with pytest.raises(InferenceError, match="model_type: got 'siglip'"):
+        load_detector(str(make_open("siglip")[0]))
 
 
 def test_weights_of_another_class(make_open, tmp_path):

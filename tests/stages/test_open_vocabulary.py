@@ -125,6 +125,16 @@ def test_words_change_for_a_model_that_takes_them_with_the_image(make_open, scen
     assert names <= {"cup", "lamp"}
 
 
+def test_a_model_that_chooses_wants_a_choice(make_open, scene):
+    host = Host(make_open("clip")[0]).loaded()
+    assert host.send(scene(60, 80))["~/detections"].detections
+    with pytest.raises(OpenVocabularyError, match=r"'cup' is all there is, and .* chooses among"):
+        host.ask("cup")
+    assert host.send(scene(60, 80))["~/source"].vocabulary_revision == 1
+    host.ask("cup", background=["a wall"])
+    assert host.send(scene(60, 80))["~/source"].vocabulary_revision == 2
+
+
 def test_embeddings_are_those_of_the_boxes(host, scene):
     topics = host.send(scene(60, 80))
     message = topics["~/embeddings"]
@@ -299,8 +309,8 @@ def test_parts_of_the_image_are_looked_at_too(make_open, scene):
 
 
 def test_a_model_that_is_none(make_open):
-    with pytest.raises(InferenceError, match="model_type: got 'clip'"):
-        Host(make_open("clip")[0]).loaded()
+    with pytest.raises(InferenceError, match="model_type: got 'siglip'"):
+        Host(make_open("siglip")[0]).loaded()
     with pytest.raises(InferenceError, match="is not on this machine; get it with: perception"):
         Host("hf:google/owlv2-base-patch16-ensemble").loaded()
 

@@ -15,7 +15,9 @@ from embodied_perception.open_vocabulary.vocabulary import Vocabulary
 
 MODEL_HELP = """\
 A MODEL is builtin:NAME, hf:OWNER/REPO (see: perception models pull), or a folder with a checkpoint
-of OWL-ViT, OWLv2 or Grounding DINO, which takes words without templates, and no examples.
+of OWL-ViT, OWLv2, Grounding DINO, which takes words without templates and no examples, or CLIP, for
+devices where no detector fits: its boxes are as coarse as its patches, it chooses, so that one word
+wants others or a background, and examples want examples beside them, and no words.
 builtin:demo-clip knows the things and colours of the demo's rendered rooms alone, and is rarely
 right below --threshold 0.8; for pictures of the world: perception models pull
 hf:google/owlv2-base-patch16-ensemble"""

@@ -79,17 +79,29 @@ class Model:
 
     @classmethod
     def tried(
-        cls, source: str, checkpoint: Checkpoint, backend: Backend, labels: tuple[str, ...] = ()
+        cls,
+        source: str,
+        checkpoint: Checkpoint,
+        backend: Backend,
+        labels: tuple[str, ...] = (),
+        preprocessing: Preprocessing | None = None,
     ) -> tuple[Model, Tensor]:
         """A model around what runs it, and what it gives for an image of nothing.
 
         The device chooses and loads its kernels then, not when the first image comes.
 
+        Args:
+            source: what it was asked for by.
+            checkpoint: of it.
+            backend: runs it.
+            labels: what it calls its classes.
+            preprocessing: how it shall have its images; None: as the checkpoint says.
+
         Raises:
             InferenceError: its preprocessor_config.json makes no sense, or it does not run.
 
         """
-        preprocessing = read_preprocessing(checkpoint.folder)
+        preprocessing = preprocessing or read_preprocessing(checkpoint.folder)
         model = cls(source, checkpoint.model_type, labels, preprocessing, backend)
         scores, _ = model.run([np.zeros((*_TRIAL_HW, 3), np.uint8)])
         return model, scores

@@ -66,6 +66,18 @@ class Placement:
         )
         return ((boxes * scale + offset) * to_image).clamp(min=0).minimum(limit)
 
+    def boxes_to_input(self, boxes: Tensor) -> Tensor:
+        """The way back of :meth:`boxes_to_image`; beyond 0 to 1 is what the network did not see."""
+        to_resized, offset, scale = (
+            boxes.new_tensor([x, y, x, y])
+            for y, x in (
+                (self.resized_hw[0] / self.image_hw[0], self.resized_hw[1] / self.image_hw[1]),
+                self.offset_yx,
+                self.input_hw,
+            )
+        )
+        return (boxes * to_resized - offset) / scale
+
     def seen(self, device: torch.device | str = "cpu") -> Tensor:
         """(H, W) bool: which pixels of the image the network saw."""
         rows, columns = (

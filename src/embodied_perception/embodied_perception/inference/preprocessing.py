@@ -167,7 +167,7 @@ def _by_shortest(height: int, width: int, shortest: int, longest: int | None) ->
     short, long = sorted((height, width))
     if longest is not None and long / short * shortest > longest:
         exact = longest * short / long
-        shortest = round(exact)
+        shortest = max(1, round(exact))
         new_long = shortest if short == long else int(exact * long / short)
         if short == shortest:
             return height, width

@@ -50,20 +50,24 @@ _TASKS = (
 )
 
 
-def task_of(checkpoint: Checkpoint) -> Task:
-    """What a checkpoint is for: some kinds of network are there for several tasks.
+def tasks_of(checkpoint: Checkpoint) -> tuple[Task, ...]:
+    """What a checkpoint is for; where it is loaded for one task alone, that is the first.
 
     Raises:
         InferenceError: for none of ours; the message says which kinds there are.
 
     """
     named = [task for task in _TASKS if checkpoint.model_type in task.architectures]
-    for task in named:
-        if checkpoint.is_of(task.architectures[checkpoint.model_type].class_name):
-            return task
+    fitting = tuple(
+        task
+        for task in named
+        if checkpoint.is_of(task.architectures[checkpoint.model_type].class_name)
+    )
+    if fitting:
+        return fitting
     if named:
         expected = " or ".join(
-            task.architectures[checkpoint.model_type].class_name for task in named
+            dict.fromkeys(task.architectures[checkpoint.model_type].class_name for task in named)
         )
         raise InferenceError(
             f"{checkpoint.folder / CONFIG}: architectures: got "

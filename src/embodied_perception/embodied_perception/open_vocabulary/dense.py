@@ -1,11 +1,11 @@
-"""Detection with two towers alone: each pixel is held to the words, and regions become boxes.
+"""Detection with two towers alone: each place is held to the words, and regions become boxes.
 
 Source of the idea: C. Zhou et al., Extract Free Dense Labels from CLIP, 2022.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import cv2
 import numpy as np
@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from embodied_perception.errors import InferenceError
+from embodied_perception.errors import InferenceError, OpenVocabularyError
 from embodied_perception.inference.architecture import Architecture
 from embodied_perception.inference.checkpoint import CONFIG, Checkpoint
 from embodied_perception.inference.engine import Engine
@@ -32,8 +32,8 @@ from embodied_perception.open_vocabulary.words import Words
 ARCHITECTURES = {"compact_clip": Architecture("CompactClip")}
 
 _MOST_WORDS = 1_000_000
-_SHOWS = 0.5  # score from which on a point shows a label, whatever threshold boxes have
-_LEAST_POINTS = 8  # of a region; what has fewer is a speck
+_SHOWS = 0.5  # score from which on a point may show a label, whatever threshold boxes have
+_LEAST_POINTS = 8
 
 
 def load_network(checkpoint: Checkpoint) -> CompactClip:
@@ -55,26 +55,38 @@ def load_network(checkpoint: Checkpoint) -> CompactClip:
 
 
 class DenseDetector(Detector):
-    """Detects what words name as connected regions of pixels that they fit.
+    """Detects what words name as connected regions of places that they fit.
 
     Args:
         model: gives points (B, D, h, w) of length 1.
         texts: encodes texts.
         scale: what cosines are multiplied by to make logits.
         bias: added to that.
+        exclusive: whether it was trained to choose one of several texts (softmax), or to say of
+            each text alone whether it fits (sigmoid).
+        least_points: of a region; what has fewer is a speck.
 
     """
 
-    def __init__(self, model: Model, texts: TextEncoder, scale: float, bias: float) -> None:
+    def __init__(
+        self,
+        model: Model,
+        texts: TextEncoder,
+        scale: float,
+        bias: float,
+        exclusive: bool,
+        least_points: int,
+    ) -> None:
         super().__init__(model)
         self.texts = texts
         self._scale, self._bias = scale, bias
+        self._exclusive, self._least_points = exclusive, least_points
 
     @classmethod
     def load(
         cls, source: str, runtime: Runtime = BEST, cache: TextCache | None = None
     ) -> DenseDetector:
-        """Load a model, and try it on nothing.
+        """Load a compact model, and try it on nothing.
 
         Args:
             source: ``builtin:NAME``, or a folder.
@@ -92,16 +104,22 @@ class DenseDetector(Detector):
             network.text, checkpoint, place, network.context, padded=False, cache=cache
         )
         model, _ = Model.tried(source, checkpoint, Engine(network.image, place, source))
-        return cls(model, texts, scale, bias)
+        return cls(model, texts, scale, bias, exclusive=False, least_points=_LEAST_POINTS)
 
     def words(self, vocabulary: Vocabulary) -> Words:
-        """A word is the mean of its templates."""
+        """A word is the mean of its templates; who chooses wants two texts or more."""
+        self._require_choice(vocabulary)
         return Words.encode(vocabulary, self.texts)
 
     def detect(
         self, images: Sequence[np.ndarray], words: Words, threshold: float
     ) -> list[Detections]:
-        """A score is the mean of a region's pixels: a pixel shows what is more likely than not."""
+        """A score is the mean of a region's places.
+
+        A place shows what is more likely than not; where one text is chosen, what is chosen more
+        than by chance.
+        """
+        self._require_choice(words.vocabulary)
         points, placement = self.model.run(images)
         least = words.vocabulary.thresholds(threshold)
         return [self._things(each, placement, words, least) for each in points]
@@ -123,12 +141,12 @@ class DenseDetector(Detector):
         several labels may overlap: one argument about each pixel would tear things apart of which
         a mug and a cup are both said.
         """
-        background = self._scores(points, words.background)
+        scores_of_labels, background = self._scores(points, words)
+        shows = 1 / _count(words.vocabulary) if self._exclusive else _SHOWS
         found: list[tuple[tuple[int, ...], float, int, np.ndarray]] = []
-        for label, threshold in enumerate(least):
-            scores = self._scores(points, words.points[words.label_of_word == label])
-            is_shown = (scores >= max(_SHOWS, threshold)) & (scores > background)
-            for box, inside in _regions(is_shown.cpu().numpy()):
+        for label, (scores, threshold) in enumerate(zip(scores_of_labels, least, strict=True)):
+            is_shown = (scores >= max(shows, threshold)) & (scores > background)
+            for box, inside in _regions(is_shown.cpu().numpy(), self._least_points):
                 left, top, right, bottom = box
                 mask = torch.from_numpy(inside).to(points.device)
                 score = float(scores[top:bottom, left:right][mask].mean())
@@ -137,21 +155,47 @@ class DenseDetector(Detector):
         if not found:
             return Detections.none(len(points))
         boxes, means, labels, looks = (np.array(each) for each in zip(*found, strict=True))
-        # In shares of the input, which the last row and column of points may reach beyond.
-        height, width = placement.input_hw
-        shares = torch.from_numpy(boxes) * CompactClip.stride / torch.tensor([width, height] * 2)
+        # Points are spread evenly over the input, of whatever size that was in the end.
+        height, width = points.shape[1:]
+        shares = torch.from_numpy(boxes) / torch.tensor([width, height] * 2)
         surest = np.argsort(-means, kind="stable")[:MOST]
         return Detections(
             placement.boxes_to_image(shares).numpy(), means.astype(np.float32), labels, looks
         ).take(surest)
 
-    def _scores(self, points: Tensor, texts: np.ndarray) -> Tensor:
-        """Of points (D, h, w), how well the best of texts (N, D) fits (h, w); 0 without texts."""
+    def _scores(self, points: Tensor, words: Words) -> tuple[Iterable[Tensor], Tensor]:
+        """How well each label, and the best background text, fits points (D, h, w): (h, w)."""
+        labels = (
+            self._best(points, words.points[words.label_of_word == label])
+            for label in range(len(words.vocabulary.labels))
+        )
+        background = self._best(points, words.background)
+        if not self._exclusive:
+            return map(torch.sigmoid, labels), background.sigmoid()
+        of_labels = torch.stack(list(labels))
+        texts = [self._best(points, text[None]) for text in words.background]
+        total = torch.stack([*of_labels, *texts]).logsumexp(0)
+        return (of_labels - total).exp(), (background - total).exp()
+
+    def _best(self, points: Tensor, texts: np.ndarray) -> Tensor:
+        """Logits (h, w) of that of texts (N, D) that fits a point best; -inf without texts."""
         if not len(texts):
-            return points.new_zeros(points.shape[1:])
+            return points.new_full(points.shape[1:], -torch.inf)
         cosines = torch.from_numpy(texts).to(points.device) @ points.flatten(1)
-        best = cosines.amax(0).view(points.shape[1:])
-        return torch.sigmoid(self._scale * best + self._bias)
+        return self._scale * cosines.amax(0).view(points.shape[1:]) + self._bias
+
+    def _require_choice(self, vocabulary: Vocabulary) -> None:
+        """Refuse a single text to a model that chooses: it would be everywhere, surely."""
+        if self._exclusive and _count(vocabulary) < 2:
+            raise OpenVocabularyError(
+                f"{vocabulary.names[0]!r} is all there is, and {self.model.source} chooses among "
+                "labels and background texts; give background texts, or more labels or examples"
+            )
+
+
+def _count(vocabulary: Vocabulary) -> int:
+    """How many there are to choose from."""
+    return len(vocabulary.labels) + len(vocabulary.background)
 
 
 def middles(points: Tensor, placement: Placement, boxes: np.ndarray) -> np.ndarray:
@@ -169,28 +213,32 @@ def middles(points: Tensor, placement: Placement, boxes: np.ndarray) -> np.ndarr
         InferenceError: a box is not in the image.
 
     """
-    over_image = placement.to_image(points)[0]
-    height, width = over_image.shape[1:]
-    found = []
-    for box in np.asarray(boxes, np.float64):
-        left, top, right, bottom = box
-        # The middle of a box surely shows the thing, its corners what is around.
-        rows, columns = (
-            slice(max(0, int(low + (high - low) / 4)), max(0, int(high - (high - low) / 4) + 1))
-            for low, high in ((top, bottom), (left, right))
-        )
-        seen = over_image[:, rows, columns]
-        if not seen.numel():
-            raise InferenceError(
-                f"the box {left:g}, {top:g}, {right:g}, {bottom:g} is not in the image of "
-                f"{width}x{height}"
-            )
-        found.append(normalize(seen.mean((1, 2)), dim=0).float().cpu().numpy())
-    return np.stack(found)
+    boxes = np.asarray(boxes, np.float64)
+    quarters = np.tile((boxes[:, 2:] - boxes[:, :2]) / 4, 2) * [1, 1, -1, -1]
+    # The middle of a box surely shows the thing, its corners what is around.
+    middle = boxes + quarters
+    height, width = placement.image_hw
+    is_inside = (middle[:, :2] < [width, height]).all(1) & (middle[:, 2:] >= 0).all(1)
+    if not is_inside.all():
+        sides = ", ".join(f"{side:g}" for side in boxes[~is_inside][0])
+        raise InferenceError(f"the box {sides} is not in the image of {width}x{height}")
+    rows, columns = points.shape[-2:]
+    shares = placement.boxes_to_input(torch.from_numpy(middle)).numpy()
+    grid = shares * [columns, rows, columns, rows]
+    last = np.array([columns, rows]) - 1
+    starts = np.clip(np.floor(grid[:, :2]), 0, last).astype(int)
+    stops = np.clip(np.ceil(grid[:, 2:]), starts + 1, last + 1).astype(int)
+    means = [
+        points[0, :, top:bottom, left:right].mean((1, 2))
+        for (left, top), (right, bottom) in zip(starts.tolist(), stops.tolist(), strict=True)
+    ]
+    return normalize(torch.stack(means), dim=1).float().cpu().numpy()
 
 
-def _regions(is_shown: np.ndarray) -> Iterator[tuple[tuple[int, int, int, int], np.ndarray]]:
-    """Connected regions of a mask (h, w), but specks.
+def _regions(
+    is_shown: np.ndarray, least_points: int
+) -> Iterator[tuple[tuple[int, int, int, int], np.ndarray]]:
+    """Connected regions of a mask (h, w) of so many points at the least.
 
     Yields:
         Left, top, right, bottom of each, and its mask (bottom - top, right - left).
@@ -198,6 +246,6 @@ def _regions(is_shown: np.ndarray) -> Iterator[tuple[tuple[int, int, int, int], 
     """
     _, numbers, statistics, _ = cv2.connectedComponentsWithStats(is_shown.astype(np.uint8))
     for number, (left, top, width, height, area) in enumerate(statistics.tolist()):
-        if number > 0 and area >= _LEAST_POINTS:  # 0 is what is not shown
+        if number > 0 and area >= least_points:  # 0 is what is not shown
             inside = numbers[top : top + height, left : left + width] == number
             yield (left, top, left + width, top + height), inside

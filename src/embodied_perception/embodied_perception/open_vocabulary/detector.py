@@ -29,7 +29,8 @@ class Detector(ABC):
         """A vocabulary in the model's space.
 
         Raises:
-            OpenVocabularyError: a text is longer than the model's context.
+            OpenVocabularyError: a text is longer than the model's context, or the model chooses
+                among texts, and there is one alone.
             InferenceError: the model fails.
 
         """
@@ -53,7 +54,7 @@ class Detector(ABC):
 
         Raises:
             OpenVocabularyError: a label is known by its looks, and the model knows things by words
-                alone.
+                alone; or it chooses, and there is one label alone.
             InferenceError: an image is something else, or the model fails.
 
         """

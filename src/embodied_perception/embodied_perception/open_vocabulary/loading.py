@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from embodied_perception.inference.checkpoint import Checkpoint
 from embodied_perception.inference.runtime import BEST, Runtime
 from embodied_perception.inference.sources import folder_of
-from embodied_perception.open_vocabulary import dense, grounding_dino, owl
+from embodied_perception.open_vocabulary import clip_patches, dense, grounding_dino, owl
 from embodied_perception.open_vocabulary.detector import Detector
 from embodied_perception.open_vocabulary.text_cache import TextCache
 
 #: By ``model_type`` of config.json.
-ARCHITECTURES = dense.ARCHITECTURES | owl.ARCHITECTURES | grounding_dino.ARCHITECTURES
-_KINDS: dict[
-    str, type[dense.DenseDetector | owl.OwlDetector | grounding_dino.GroundingDinoDetector]
-] = {
-    **dict.fromkeys(dense.ARCHITECTURES, dense.DenseDetector),
-    **dict.fromkeys(owl.ARCHITECTURES, owl.OwlDetector),
-    **dict.fromkeys(grounding_dino.ARCHITECTURES, grounding_dino.GroundingDinoDetector),
+ARCHITECTURES = (
+    dense.ARCHITECTURES
+    | clip_patches.ARCHITECTURES
+    | owl.ARCHITECTURES
+    | grounding_dino.ARCHITECTURES
+)
+_LOADERS: dict[str, Callable[[str, Runtime, TextCache | None], Detector]] = {
+    **dict.fromkeys(dense.ARCHITECTURES, dense.DenseDetector.load),
+    **dict.fromkeys(clip_patches.ARCHITECTURES, clip_patches.load),
+    **dict.fromkeys(owl.ARCHITECTURES, owl.OwlDetector.load),
+    **dict.fromkeys(grounding_dino.ARCHITECTURES, grounding_dino.GroundingDinoDetector.load),
 }
 
 
@@ -33,4 +39,4 @@ def load_detector(source: str, runtime: Runtime = BEST, cache: TextCache | None 
 
     """
     checkpoint = Checkpoint.open(folder_of(source))
-    return _KINDS[checkpoint.require_type(*_KINDS)].load(source, runtime, cache)
+    return _LOADERS[checkpoint.require_type(*_LOADERS)](source, runtime, cache)

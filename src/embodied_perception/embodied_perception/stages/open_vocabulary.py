@@ -39,7 +39,8 @@ class OpenVocabularyConfig(VocabularyConfig):
     model: str = parameter(
         "builtin:demo-clip",
         "builtin:demo-clip, which knows drawn rooms alone; OWL-ViT, OWLv2 or Grounding DINO, such "
-        "as hf:google/owlv2-base-patch16-ensemble after `perception models pull`; or a folder",
+        "as hf:google/owlv2-base-patch16-ensemble after `perception models pull`; where none of "
+        "them fits the device, CLIP, whose boxes are as coarse as its patches; or a folder",
         fixed=True,
     )
     most_overlap: float = parameter(

@@ -63,15 +63,15 @@ def _found() -> Iterator[tuple[str, Path]]:
 def _told(folder: Path) -> dict[str, str]:
     """What its files say, by :data:`_KEYS`; and of what is wrong with them, the first."""
     from embodied_perception.inference.preprocessor_file import read_preprocessing
-    from embodied_perception.inference.tasks import task_of
+    from embodied_perception.inference.tasks import tasks_of
 
     told = {"licence": licence_of(folder) or "not said", "size": _size(folder)}
     try:
         checkpoint = Checkpoint.open(folder)
         told["architecture"] = checkpoint.model_type
-        task = task_of(checkpoint)
-        told["task"] = task.name
-        told["classes"] = "any words" if task.takes_words else str(len(checkpoint.labels))
+        tasks = tasks_of(checkpoint)
+        told["task"] = ", ".join(task.name for task in tasks)
+        told["classes"] = "any words" if tasks[0].takes_words else str(len(checkpoint.labels))
         told["input"] = read_preprocessing(folder).words
     except InferenceError as error:
         told["problem"] = str(error)

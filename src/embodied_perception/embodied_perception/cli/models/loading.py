@@ -32,9 +32,9 @@ def load(source: str, runtime: Runtime) -> Segmenter | Classifier | Detector | E
         InferenceError: it is not there, not whole, or for none of our tasks.
 
     """
-    from embodied_perception.inference.tasks import task_of
+    from embodied_perception.inference.tasks import tasks_of
 
-    return task_of(Checkpoint.open(folder_of(source))).load(source, runtime)
+    return tasks_of(Checkpoint.open(folder_of(source)))[0].load(source, runtime)
 
 
 def configure_size(parser: argparse.ArgumentParser, help_text: str) -> None:

@@ -31,14 +31,15 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Download, with the library's own bars, and say what it is."""
     from embodied_perception.inference.sources import pull
-    from embodied_perception.inference.tasks import task_of
+    from embodied_perception.inference.tasks import tasks_of
 
     folder = pull(arguments.source)
     checkpoint = Checkpoint.open(folder)
-    task = task_of(checkpoint)
-    classes = "any words" if task.takes_words else f"{len(checkpoint.labels)} classes"
+    tasks = tasks_of(checkpoint)
+    classes = "any words" if tasks[0].takes_words else f"{len(checkpoint.labels)} classes"
     Console(highlight=False, markup=False).print(
-        f"{arguments.source}: {task.name}, {checkpoint.model_type}, {classes}, "
+        f"{arguments.source}: {', '.join(task.name for task in tasks)}, {checkpoint.model_type}, "
+        f"{classes}, "
         f"licence: {licence_of(folder) or 'not said'}\n{folder}",
         soft_wrap=True,
     )
