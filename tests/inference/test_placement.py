@@ -86,3 +86,26 @@ def test_halves_have_enough_digits_for_large_images():
 def test_boxes_are_put_back_into_the_image(placement, box, expected):
     boxes = torch.tensor([[box]], dtype=torch.float32)
     assert placement.boxes_to_image(boxes)[0, 0].tolist() == expected
+
+
+@pytest.mark.parametrize(
+    "placement",
+    [
+        Placement((40, 80), (24, 32), (0, 0), (24, 32)),
+        Placement((40, 80), (80, 160), (8, 32), (64, 96)),
+    ],
+)
+def test_a_part_of_the_image_is_as_in_the_whole(placement):
+    maps, part = torch.rand(1, 2, 9, 11), (slice(3, 17), slice(30, 80))
+    got = placement.to_image(maps, *part)
+    torch.testing.assert_close(got, placement.to_image(maps)[..., part[0], part[1]])
+    assert placement.to_image(maps, slice(5, 5), slice(0, 4)).shape == (1, 2, 0, 4)
+
+
+def test_boxes_go_to_the_input_and_back():
+    placement = Placement((40, 80), (80, 160), (8, 32), (64, 96))
+    boxes = torch.tensor([[20.0, 10.0, 50.0, 30.0]])
+    there = placement.boxes_to_input(boxes)
+    torch.testing.assert_close(there, torch.tensor([[8.0, 12.0, 68.0, 52.0]]))
+    shares = there / torch.tensor([96.0, 64.0, 96.0, 64.0])
+    torch.testing.assert_close(placement.boxes_to_image(shares), boxes)
