@@ -85,6 +85,7 @@ class Masker(ABC):
 
         """
         masks = np.zeros((len(found), *image.shape[:2]), bool)
+        # Those beyond the surest have no part, and stay empty.
         for mask, (window, part) in zip(masks, self._parts(image, found, vocabulary), strict=False):
             mask[window] = part
         return masks
@@ -92,8 +93,8 @@ class Masker(ABC):
     def numbered(self, image: np.ndarray, found: Detections, vocabulary: Vocabulary) -> np.ndarray:
         """The masks of all boxes as one: (H, W) uint16, 0 nothing, k the k-th box, counted from 1.
 
-        Where masks overlap, the surest is on top. Arguments and errors are those of :meth:`masks`;
-        it takes the memory of one mask.
+        Where masks overlap, the surest is on top. Arguments and errors are those of :meth:`masks`,
+        but masks of the image's size are made one at a time.
         """
         numbers = np.zeros(image.shape[:2], np.uint16)
         parts = self._parts(image, found, vocabulary)
