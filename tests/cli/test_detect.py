@@ -12,7 +12,7 @@ pytest.importorskip("transformers")
 
 from embodied_perception.cli.main import main
 from embodied_perception.open_vocabulary.finding import Finder
-from embodied_perception.open_vocabulary.loading import load_detector
+from embodied_perception.open_vocabulary.loading import load_detector, load_masker
 from embodied_perception.open_vocabulary.overlay import draw_detections
 from embodied_perception.open_vocabulary.vocabulary import Label, Vocabulary
 from embodied_perception.open_vocabulary.words import Words
@@ -82,6 +82,48 @@ def test_a_photo(model, photos, tmp_path, capsys):
     assert ("not here" in said) == (set(found.labels) != {0, 1})
     np.testing.assert_array_equal(read(out / "0000.png"), draw_detections(image, found, NAMES))
     assert f"wrote 1 picture to {out}" in said
+
+
+@pytest.mark.parametrize("kind", ["clipseg", "sam2"])
+def test_masks_are_drawn_and_written(model, make_open, photos, tmp_path, kind):
+    out, masks = tmp_path / "found", make_open(kind)[0]
+    words = ["--for", *NAMES, "--no-background", "--masks", masks, "-o", out]
+    assert detect(model, photos, *words) == 0
+    names = [f"000{number}{ending}.png" for number in (0, 1) for ending in ("", "_masks")]
+    assert sorted(path.name for path in out.iterdir()) == names
+    detector, masker = load_detector(model), load_masker(str(masks))
+    vocabulary = Vocabulary.of(*NAMES, background=())
+    for number, name in enumerate(("a.png", "b.png")):
+        image = read(photos / name)
+        found = Finder(detector, 0.0).find(image, detector.words(vocabulary))
+        expected = masker.numbered(image, found, vocabulary)
+        with Image.open(out / f"000{number}_masks.png") as written:
+            assert written.mode == "I;16"
+        np.testing.assert_array_equal(read(out / f"000{number}_masks.png"), expected)
+        assert expected.max() > 1
+        drawn = draw_detections(image, found, NAMES, masks=expected)
+        np.testing.assert_array_equal(read(out / f"000{number}.png"), drawn)
+
+
+def test_masks_of_what_is_like_a_photo_go_by_boxes(model, make_open, photos, tmp_path, capsys):
+    given = ["--like", photos / "b.png", "-o", tmp_path / "found"]
+    for kind, expected in (("sam2", 0), ("clipseg", 2)):
+        folder = make_open(kind)[0]
+        assert detect(model, photos / "a.png", *given, "--masks", folder) == expected
+    assert "goes by words, and --like has none; take SAM 2" in capsys.readouterr().err
+    assert read(tmp_path / "found" / "0000_masks.png").max() > 0
+
+
+def test_maskers_that_are_none(model, photos, tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hub"))
+    given = [photos / "a.png", "--for", "mug", "-o", tmp_path / "found"]
+    for masks, expected in (
+        (model, "expected 'clipseg', 'sam2', 'sam2_video'"),
+        (tmp_path / "nowhere", "nowhere is no folder"),
+        ("hf:nobody/nothing", "get it with: perception models pull hf:nobody/nothing"),
+    ):
+        assert detect(model, *given, "--masks", masks) == 2
+        assert expected in " ".join(capsys.readouterr().err.split())
 
 
 def test_a_photo_is_looked_at_upright(model, photos, tmp_path, scene):
@@ -242,6 +284,7 @@ def test_names_are_shown_as_they_are(model, photos, capsys):
         (["--like", "{photos}/a.png:-1,2,9,9"], "the photo spans 0,0,80,60"),
         (["--like", "{photos}/a.png:1,2,9,inf"], "the photo spans 0,0,80,60"),
         (["--like", "{photos}/a.png", "--like", "{photos}/a.png"], "give every word once"),
+        (["--for", "mug", "--masks", "{photos}"], "say where to with -o DIR"),
         (["--for", "mug", "--topic", "/image"], "{photos}/a.png is no bag"),
         (["--for", "mug", "-o", "{photos}/a.png/found"], "{photos}/a.png"),
     ],

@@ -90,3 +90,17 @@ def test_boxes_are_put_back_into_the_image(placement, box, expected):
     assert placement.boxes_to_image(there)[0].tolist() == expected
     if min(box) >= 0 and placement.is_whole:
         assert there[0].tolist() == box
+
+
+@pytest.mark.parametrize(
+    "placement",
+    [
+        Placement((40, 80), (24, 32), (0, 0), (24, 32)),
+        Placement((40, 80), (80, 160), (8, 32), (64, 96)),
+    ],
+)
+def test_a_part_of_the_image_is_as_in_the_whole(placement):
+    maps, part = torch.rand(1, 2, 9, 11), (slice(3, 17), slice(30, 80))
+    got = placement.to_image(maps, *part)
+    torch.testing.assert_close(got, placement.to_image(maps)[..., part[0], part[1]])
+    assert placement.to_image(maps, slice(5, 5), slice(0, 4)).shape == (1, 2, 0, 4)

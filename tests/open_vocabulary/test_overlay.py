@@ -102,3 +102,16 @@ def test_answers_beyond_the_image(box):
     assert draw_answers(GRAY, np.array([box]), [[("消火器", 1.0)]]).shape == GRAY.shape
     tiny = np.zeros((1, 1, 3), np.uint8)
     assert draw_answers(tiny, np.array([box]), [[("mug", 1.0)]]).shape == tiny.shape
+
+
+def test_masks_are_filled_with_the_colours_of_labels():
+    masks = np.zeros(GRAY.shape[:2], np.uint16)
+    masks[120:180, 80:120], masks[120:180, 120:140] = 1, 2
+    boxes = [60, 100, 160, 200], [60, 100, 160, 200]
+    drawn = draw_detections(GRAY, found(*boxes, labels=[3, 1]), list("abcd"), masks=masks)
+    for column, label in ((100, 3), (130, 1)):
+        np.testing.assert_allclose(drawn[150, column], (np.array(color_of(label)) + 90) / 2, atol=1)
+    plain = draw_detections(GRAY, found(*boxes, labels=[3, 1]), list("abcd"))
+    np.testing.assert_array_equal(drawn[masks == 0], plain[masks == 0])
+    nothing = np.zeros_like(masks)
+    assert (draw_detections(GRAY, found(), [], masks=nothing) == GRAY).all()

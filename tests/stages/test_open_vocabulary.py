@@ -15,7 +15,8 @@ from embodied_perception.errors import ConfigError, InferenceError, OpenVocabula
 from embodied_perception.frame import Frame
 from embodied_perception.imaging import RawPixels
 from embodied_perception.open_vocabulary.finding import Finder
-from embodied_perception.open_vocabulary.loading import load_detector
+from embodied_perception.open_vocabulary.loading import load_detector, load_masker
+from embodied_perception.open_vocabulary.overlay import draw_detections
 from embodied_perception.open_vocabulary.vocabulary import BACKGROUND
 from embodied_perception.stages.messages import stamp_ns
 from embodied_perception.stages.open_vocabulary import OpenVocabularyConfig, OpenVocabularyStage
@@ -146,6 +147,84 @@ def test_embeddings_are_those_of_the_boxes(host, scene):
 def test_what_nobody_looks_at_is_not_made(make_open, scene):
     topics = Host(make_open("owlv2")[0], wanted=False).loaded().send(scene(60, 80))
     assert set(topics) == {"~/detections", "~/source"}
+
+
+@pytest.mark.parametrize("kind", ["clipseg", "sam2"])
+def test_masks_have_the_numbers_of_their_boxes(make_open, scene, kind):
+    folder, image = make_open("owlv2")[0], scene(60, 80)
+    host = Host(folder, masks=str(make_open(kind)[0])).loaded()
+    topics = host.send(image)
+    message = topics["~/masks"]
+    assert (message.header, message.encoding) == (topics["~/detections"].header, "16UC1")
+    assert stamp_ns(message.header) == STAMP_NS
+    got = np.frombuffer(bytes(message.data), np.uint16).reshape(message.height, message.width)
+    words = host.runner.stage._words.revision.words
+    found = Finder(load_detector(str(folder)), 0.0).find(image, words)
+    masker = load_masker(str(make_open(kind)[0]))
+    expected = masker.numbered(image, found, words.vocabulary)
+    np.testing.assert_array_equal(got, expected)
+    assert 1 < expected.max() <= len(topics["~/detections"].detections)
+    ids = np.array([int(each.id) for each in topics["~/detections"].detections])
+    drawn = draw_detections(image, found, WORDS, ids, expected)
+    overlay = topics["~/overlay"]
+    np.testing.assert_array_equal(np.reshape(overlay.data, drawn.shape), drawn)
+
+
+def test_masks_are_made_while_someone_looks(make_open, scene, monkeypatch):
+    host = Host(make_open("owlv2")[0], wanted=False, masks=str(make_open("sam2")[0])).loaded()
+    masker, made = host.runner.stage._masker, []
+    numbered = masker.numbered
+    monkeypatch.setattr(masker, "numbered", lambda *given: made.append(1) or numbered(*given))
+    assert "~/masks" not in host.send(scene(60, 80))
+    assert not made
+    for looked_at, topics in (("~/overlay", {"~/overlay"}), ("~/masks", {"~/masks"})):
+        host.runner.is_wanted = lambda sink, topic=looked_at: sink.topic == topic
+        assert set(host.send(scene(60, 80))) - {"~/overlay/compressed"} == topics | {
+            "~/detections",
+            "~/source",
+        }
+    assert len(made) == 2
+
+
+def test_without_a_masker_there_are_no_masks(host, scene):
+    assert "~/masks" not in {sink.topic for sink in host.runner.sinks()}
+    assert "~/masks" not in host.send(scene(60, 80))
+    assert "~/masks" in {output.topic for output in OpenVocabularyStage.outputs}
+
+
+def test_nothing_found_masks_nothing(make_open, scene):
+    values = {"threshold": 1.0, "masks": str(make_open("sam2")[0])}
+    message = Host(make_open("owlv2")[0], **values).loaded().send(scene(60, 80))["~/masks"]
+    assert (message.width, message.height) == (80, 60)
+    assert not np.any(message.data)
+
+
+def test_a_masker_learns_new_words_before_they_are_in_force(make_open, scene):
+    host = Host(make_open("owlv2")[0], masks=str(make_open("clipseg")[0])).loaded()
+    texts = host.runner.stage._masker.texts
+    for words in ("plate", "spoon"), ("fork",):
+        before = texts.encoded
+        host.ask(*words)
+        assert texts.encoded == before + len(words)
+        for _ in range(2):
+            host.send(scene(60, 80))
+        assert texts.encoded == before + len(words)
+
+
+def test_a_masker_that_is_none_keeps_the_stage_from_loading(make_open, scene):
+    folder = make_open("owlv2")[0]
+    for masks, reason in (
+        (str(folder), "got 'owlv2', expected 'clipseg', 'sam2', 'sam2_video'"),
+        ("hf:facebook/sam2.1-hiera-tiny", "get it with: perception models pull hf:facebook/sam2"),
+    ):
+        host = Host(folder, masks=masks)
+        with pytest.raises(InferenceError, match=reason):
+            host.loaded()
+        assert host.runner.stage._finder is None
+    host = Host(folder, masks=str(make_open("sam2")[0])).loaded()
+    host.send(scene(60, 80))
+    host.runner.unload()
+    assert host.runner.stage._masker is None
 
 
 def test_nothing_found_is_said_too(make_open, scene):

@@ -7,6 +7,7 @@ from collections import Counter
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
@@ -16,13 +17,15 @@ from embodied_perception.cli import looking
 from embodied_perception.cli.calibrate import output
 from embodied_perception.cli.color_images import some_images
 from embodied_perception.cli.problems import show_problems
-from embodied_perception.errors import ConfigError
+from embodied_perception.errors import ConfigError, EvaluationError
 from embodied_perception.evaluation.page import write_picture
 from embodied_perception.imaging.sources.photos import read_photo
 from embodied_perception.open_vocabulary.detections import Detections
 from embodied_perception.open_vocabulary.detector import Detector
 from embodied_perception.open_vocabulary.finding import THRESHOLD
+from embodied_perception.open_vocabulary.masks import Masker
 from embodied_perception.open_vocabulary.overlay import draw_detections
+from embodied_perception.open_vocabulary.text_cache import TextCache, usual_path
 from embodied_perception.open_vocabulary.vocabulary import Label
 from embodied_perception.open_vocabulary.words import Words
 
@@ -41,9 +44,14 @@ missed, give --tiles 2, which looks at four parts of the image as well.
 --like finds more of what a photo shows, where words fail: the photo's thing should fill it, or be
 in the box that is given in pixels: left,top,right,bottom.
 
+--masks fills what is in the boxes: CLIPSeg goes by the words (hf:CIDAS/clipseg-rd64-refined), SAM 2
+by the boxes (hf:facebook/sam2.1-hiera-tiny), so it goes with --like too. Beside each picture,
+NNNN_masks.png has the numbers of the boxes that pixels are of, in 16 bits: 0 none, 1 the surest.
+
 Examples:
   perception detect kitchen.jpg --for "red mug" "fire extinguisher" -o found
   perception detect patrol.mcap --vocabulary config/vocabularies/safety.yaml
+  perception detect kitchen.jpg --for "red mug" --masks hf:facebook/sam2.1-hiera-tiny -o found
   perception detect shelf.jpg --like my_cup.jpg --tiles 2 -o found
   perception detect desk.jpg --like office.jpg:310,120,402,240 -o found
 """
@@ -63,6 +71,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--like", action="append", default=[], metavar="PHOTO[:BOX]", help="find more of this"
     )
     parser.add_argument("--model", default=_DEFAULT_MODEL, help="default: %(default)s")
+    parser.add_argument("--masks", metavar="MODEL", help="fill the boxes' things; goes with -o")
     looking.configure(parser, THRESHOLD)
     parser.add_argument("--topic", help="of the bag")
     parser.add_argument(
@@ -77,6 +86,7 @@ def run(arguments: argparse.Namespace) -> int:
     _check(arguments)
     finder = looking.finder_of(arguments)
     detector = finder.detector
+    masker = _masker(arguments)
     words = _words(arguments, detector)
     images, problems = some_images(arguments.source, arguments.topic, arguments.images)
     show_problems(Console(stderr=True), problems)
@@ -95,7 +105,11 @@ def run(arguments: argparse.Namespace) -> int:
         seen.update({names[label] for label in found.labels})
         if arguments.output is not None:
             path = arguments.output / f"{number:04d}.png"
-            write_picture(path, draw_detections(image.rgb, found, names))
+            masks = None
+            if masker is not None:
+                masks = masker.numbered(image.rgb, found, words.vocabulary)
+                _write_numbers(path.with_stem(f"{path.stem}_masks"), masks)
+            write_picture(path, draw_detections(image.rgb, found, names, masks=masks))
     console.print(table)
     if detector.model.note:
         console.print(Text.assemble(("note: ", "yellow"), detector.model.note), soft_wrap=True)
@@ -115,10 +129,28 @@ def _check(arguments: argparse.Namespace) -> None:
         raise ConfigError('nothing to look for; give --for "red mug", --vocabulary, or --like')
     if arguments.words and arguments.vocabulary:
         raise ConfigError("--for and --vocabulary both say what to look for; give one of them")
+    if arguments.masks and arguments.output is None:
+        raise ConfigError("--masks: masks are drawn and written; say where to with -o DIR")
     for option in ("template", "no_background"):
         if getattr(arguments, option) and not (arguments.words or arguments.vocabulary):
             name = f"--{option.replace('_', '-')}"
             raise ConfigError(f"{name} goes with --for or --vocabulary; --like has no words")
+
+
+def _masker(arguments: argparse.Namespace) -> Masker | None:
+    """That of --masks, if any."""
+    if not arguments.masks:
+        return None
+    # With it comes PyTorch, as with the detector.
+    from embodied_perception.open_vocabulary.loading import load_masker
+
+    masker = load_masker(arguments.masks, looking.runtime_of(arguments), TextCache(usual_path()))
+    if masker.by_words and arguments.like:
+        raise ConfigError(
+            f"--masks: {arguments.masks} goes by words, and --like has none; take SAM 2, such as "
+            "hf:facebook/sam2.1-hiera-tiny"
+        )
+    return masker
 
 
 def _words(arguments: argparse.Namespace, detector: Detector) -> Words:
@@ -156,6 +188,19 @@ def _example(text: str) -> tuple[np.ndarray, np.ndarray | None]:
             f"{height}"
         )
     return photo, box
+
+
+def _write_numbers(path: Path, numbers: np.ndarray) -> None:
+    """Write (H, W) uint16 numbers of boxes.
+
+    Raises:
+        EvaluationError: they cannot be written.
+
+    """
+    try:
+        Image.fromarray(numbers).save(path)
+    except OSError as error:
+        raise EvaluationError(f"{path}: cannot write: {error}") from error
 
 
 def _photo(path: Path) -> np.ndarray:

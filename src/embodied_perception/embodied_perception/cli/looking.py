@@ -91,6 +91,11 @@ def vocabulary_of(arguments: argparse.Namespace, words: Sequence[str]) -> Vocabu
     return replace(vocabulary, background=()) if arguments.no_background else vocabulary
 
 
+def runtime_of(arguments: argparse.Namespace) -> Runtime:
+    """On what models shall run."""
+    return Runtime(arguments.device, arguments.precision)
+
+
 def finder_of(arguments: argparse.Namespace) -> Finder:
     """Load the detector of --model; it finds as the arguments say.
 
@@ -101,6 +106,5 @@ def finder_of(arguments: argparse.Namespace) -> Finder:
     # With it comes PyTorch, which is slow to load, and need not be there for other commands.
     from embodied_perception.open_vocabulary.loading import load_detector
 
-    runtime = Runtime(arguments.device, arguments.precision)
-    detector = load_detector(arguments.model, runtime, TextCache(usual_path()))
+    detector = load_detector(arguments.model, runtime_of(arguments), TextCache(usual_path()))
     return Finder(detector, arguments.threshold, arguments.most_overlap, arguments.tiles)

@@ -8,6 +8,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import grid_sample, interpolate
 
+_ALL = slice(None)
+
 
 @dataclass(frozen=True)
 class Placement:
@@ -32,20 +34,26 @@ class Placement:
         """Whether the network sees the image, the whole of it, and nothing else."""
         return self.resized_hw == self.input_hw and self.offset_yx == (0, 0)
 
-    def to_image(self, maps: Tensor) -> Tensor:
+    def to_image(self, maps: Tensor, rows: slice = _ALL, columns: slice = _ALL) -> Tensor:
         """Maps (B, C, h, w) over the network's input, as maps (B, C, H, W) over the image.
 
         Beyond the rim of what the network saw, the nearest that it saw is repeated;
         :meth:`seen` tells where.
+
+        Args:
+            maps: of any size, over the whole input.
+            rows: of the image that are wanted; H is their number.
+            columns: likewise, and W.
+
         """
-        if self.is_whole:
+        if self.is_whole and rows == columns == _ALL:
             if maps.shape[-2:] == self.image_hw:
                 return maps
             return interpolate(maps, self.image_hw, mode="bilinear", align_corners=False)
-        rows, columns = self._coordinates(maps.device)
+        down, right = self._coordinates(maps.device)
         # grid_sample counts from -1 to 1, from rim to rim.
         grid = torch.stack(
-            torch.broadcast_tensors(columns[None, :] * 2 - 1, rows[:, None] * 2 - 1), -1
+            torch.broadcast_tensors(right[None, columns] * 2 - 1, down[rows, None] * 2 - 1), -1
         ).to(maps.dtype)
         grid = grid.expand(len(maps), -1, -1, -1)
         return grid_sample(maps, grid, "bilinear", "border", align_corners=False)

@@ -70,6 +70,7 @@ _PROCESSORS: dict[str, dict[str, Any]] = {
     "GroundingDino": _IMAGENET
     | {"size": {"shortest_edge": 800, "longest_edge": 1333}, "one": "shortest"},
     "ViT": _HALVES | {"size": {"height": 224, "width": 224}, "one": "whole"},
+    "Sam2": _IMAGENET | {"size": {"height": 1024, "width": 1024}, "one": "whole"},
 }
 _ANONYMOUS = _IMAGENET | {"size": {"height": 512, "width": 512}, "one": "whole"}
 _CONVNEXT_WARPS_FROM = 384

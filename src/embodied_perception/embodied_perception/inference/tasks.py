@@ -15,6 +15,7 @@ from embodied_perception.open_vocabulary import loading as open_vocabulary
 from embodied_perception.open_vocabulary import towers
 from embodied_perception.open_vocabulary.detector import Detector
 from embodied_perception.open_vocabulary.encoder import Encoder
+from embodied_perception.open_vocabulary.masks import Masker
 from embodied_perception.segmentation import networks as segmentation
 from embodied_perception.segmentation.segmenter import Segmenter
 
@@ -33,7 +34,7 @@ class Task:
 
     name: str
     architectures: Mapping[str, Architecture]
-    load: Callable[[str, Runtime], Segmenter | Classifier | Detector | Encoder]
+    load: Callable[[str, Runtime], Segmenter | Classifier | Detector | Encoder | Masker]
     takes_words: bool = False
 
 
@@ -47,6 +48,12 @@ _TASKS = (
         takes_words=True,
     ),
     Task("classification by words", towers.ARCHITECTURES, Encoder.load, takes_words=True),
+    Task(
+        "masks of boxes",
+        open_vocabulary.MASKERS,
+        open_vocabulary.load_masker,
+        takes_words=True,
+    ),
 )
 
 

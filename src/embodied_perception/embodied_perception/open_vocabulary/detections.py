@@ -51,6 +51,13 @@ class Detections:
             np.zeros((0, dimensions), np.float32),
         )
 
+    @classmethod
+    def whole(cls, image: np.ndarray) -> Detections:
+        """One box around an image (H, W, 3), of the first label."""
+        height, width = image.shape[:2]
+        box = np.array([[0, 0, width, height]], np.float32)
+        return cls(box, np.ones(1, np.float32), np.zeros(1, np.int64), box[:, :0])
+
     def take(self, indices: np.ndarray) -> Detections:
         """Some of them, in the order of the indices."""
         return Detections(

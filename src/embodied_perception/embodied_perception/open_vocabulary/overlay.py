@@ -15,6 +15,7 @@ from PIL import Image, ImageDraw, ImageFont
 from embodied_perception.open_vocabulary.detections import Detections
 
 _LONGEST = 40  # letters of a name that are shown
+_OPACITY = 0.5  # of masks
 _GOLDEN = 0.618034  # turns the hue, so that neighbouring numbers look unlike
 
 
@@ -23,6 +24,7 @@ def draw_detections(
     found: Detections,
     names: Sequence[str],
     ids: np.ndarray | None = None,
+    masks: np.ndarray | None = None,
 ) -> np.ndarray:
     """Draw boxes over an image, each in its label's colour, with name and score above it.
 
@@ -31,12 +33,13 @@ def draw_detections(
         found: what to draw, N.
         names: of the labels.
         ids: (N,) of the things, written before their names.
+        masks: (H, W) uint16, which are filled: 0 nothing, k the k-th thing, counted from 1.
 
     Returns:
         (H, W, 3) uint8 RGB.
 
     """
-    drawn = image_rgb.copy()
+    drawn = image_rgb.copy() if masks is None else _filled(image_rgb, found.labels, masks)
     height, width = drawn.shape[:2]
     line = max(1, round(min(height, width) / 240))
     boxes = np.rint(np.clip(found.boxes, 0, [width, height] * 2)).astype(int)
@@ -88,6 +91,13 @@ def color_of(label: int) -> tuple[int, int, int]:
     """RGB of a label's number, bright, and unlike those of its neighbours."""
     red, green, blue = colorsys.hsv_to_rgb((0.6 + label * _GOLDEN) % 1.0, 0.75, 1.0)
     return round(255 * red), round(255 * green), round(255 * blue)
+
+
+def _filled(image_rgb: np.ndarray, labels: np.ndarray, masks: np.ndarray) -> np.ndarray:
+    """The image seen through the colours of labels (N,) where masks are."""
+    colors = np.array([(0, 0, 0), *map(color_of, labels.tolist())], np.uint8)
+    blended = cv2.addWeighted(image_rgb, 1 - _OPACITY, colors[masks], _OPACITY, 0)
+    return np.where(masks[..., None] > 0, blended, image_rgb)
 
 
 def _title(found: Detections, names: Sequence[str], ids: np.ndarray | None, number: int) -> str:

@@ -26,7 +26,7 @@ class TextEncoder:
     """Encodes texts with one model, each once.
 
     Args:
-        network: token numbers and mask, (N, T) both, to (N, D) of length 1.
+        network: token numbers and mask, (N, T) both, to (N, D).
         checkpoint: whose tokenizer it has.
         place: where it shall run.
         context: how many tokens a text may have.
@@ -57,7 +57,7 @@ class TextEncoder:
         self._model = _identity(checkpoint, self._run(_PROBES))
 
     def encode(self, texts: Sequence[str]) -> np.ndarray:
-        """Points (N, D) float32 of length 1.
+        """Points (N, D) float32, as long as the network makes them.
 
         Raises:
             OpenVocabularyError: a text is longer than the model's context.

@@ -7,22 +7,27 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 from embodied_perception_interfaces.msg import RegionEmbeddings
+from sensor_msgs.msg import Image
 from vision_msgs.msg import Detection2DArray
 
 from embodied_perception.config import Config, parameter
 from embodied_perception.frame import Frame
 from embodied_perception.geometry import TransformTree
 from embodied_perception.inference.model import Model
+from embodied_perception.open_vocabulary.detections import Detections
 from embodied_perception.open_vocabulary.detector import Detector
 from embodied_perception.open_vocabulary.finding import MOST_OVERLAP, Finder
-from embodied_perception.open_vocabulary.loading import load_detector
+from embodied_perception.open_vocabulary.loading import load_detector, load_masker
+from embodied_perception.open_vocabulary.masks import Masker
 from embodied_perception.open_vocabulary.overlay import draw_detections
 from embodied_perception.open_vocabulary.text_cache import TextCache, usual_path
 from embodied_perception.open_vocabulary.tracks import Tracker, TrackerConfig
 from embodied_perception.open_vocabulary.vocabulary import Vocabulary
 from embodied_perception.open_vocabulary.words import Words
 from embodied_perception.stages.box_messages import detections_message
+from embodied_perception.stages.image_messages import image_message
 from embodied_perception.stages.messages import header
 from embodied_perception.stages.stage import ImageInput, Output, Picture
 from embodied_perception.stages.vocabularies import (
@@ -57,6 +62,13 @@ class OpenVocabularyConfig(VocabularyConfig):
         minimum=1,
         maximum=8,
     )
+    masks: str = parameter(
+        "",
+        "what masks the things in the boxes: CLIPSeg by their names, such as "
+        "hf:CIDAS/clipseg-rd64-refined, or SAM 2 by their boxes, such as "
+        "hf:facebook/sam2.1-hiera-tiny; or a folder. Empty: nothing does",
+        fixed=True,
+    )
     track: bool = parameter(True, "give things the same id from image to image")
 
     def finder(self, detector: Detector) -> Finder:
@@ -64,14 +76,18 @@ class OpenVocabularyConfig(VocabularyConfig):
         return Finder(detector, self.threshold, self.most_overlap, self.tiles)
 
 
+_MASKS = Output("masks", "~/masks", Image, on_demand=True)
+
+
 class OpenVocabularyStage(WordsStage):
-    """Detects what words name in the images of one camera."""
+    """Detects what words name in the images of one camera, and masks it where that is asked for."""
 
     name = "open_vocabulary"
     config_type = OpenVocabularyConfig
     inputs = (ImageInput("image", "camera/image_raw", needs_camera_info=False),)
-    outputs = (
+    outputs: tuple[Output | Picture, ...] = (
         Output("detections", "~/detections", Detection2DArray),
+        _MASKS,
         Output("embeddings", "~/embeddings", RegionEmbeddings, on_demand=True),
         *VOCABULARY_OUTPUTS,
         Picture("overlay", "~/overlay"),
@@ -82,23 +98,34 @@ class OpenVocabularyStage(WordsStage):
     def __init__(self, config: Config, transforms: TransformTree) -> None:
         super().__init__(config, transforms)
         self._finder: Finder | None = None
+        self._masker: Masker | None = None
         self._tracker = Tracker(TrackerConfig())
+        if not self.config.masks:
+            self.outputs = tuple(output for output in self.outputs if output != _MASKS)
 
     def load_model(self) -> tuple[Model, Callable[[Vocabulary], Words]]:
-        """Load the detector.
+        """Load the detector, and the masker.
 
         Raises:
-            InferenceError: it cannot be loaded.
+            InferenceError: one of them cannot be loaded.
 
         """
-        detector = load_detector(self.config.model, self.config.runtime, TextCache(usual_path()))
-        self._finder = self.config.finder(detector)
+        runtime, cache = self.config.runtime, TextCache(usual_path())
+        detector = load_detector(self.config.model, runtime, cache)
+        masker = load_masker(self.config.masks, runtime, cache) if self.config.masks else None
+
+        def encode(vocabulary: Vocabulary) -> Words:
+            if masker is not None:
+                masker.learn(vocabulary)
+            return detector.words(vocabulary)
+
+        self._finder, self._masker = self.config.finder(detector), masker
         self._tracker = Tracker(TrackerConfig())
-        return detector.model, detector.words
+        return detector.model, encode
 
     def unload(self) -> None:
-        """Let the detector go."""
-        self._finder = None
+        """Let the detector and the masker go."""
+        self._finder = self._masker = None
         super().unload()
 
     def reconfigure(self, config: Config) -> None:
@@ -132,10 +159,19 @@ class OpenVocabularyStage(WordsStage):
                 dimensions=found.points.shape[1],
                 values=array.array("f", found.points.tobytes()),
             )
+        masks = self._masks(image, found, revision.words.vocabulary)
+        if masks is not None and self.wanted("masks"):
+            results["masks"] = image_message(masks, "16UC1", image.stamp_ns, image.frame_id)
         if self.wanted("overlay"):
-            results["overlay"] = draw_detections(image.rgb, found, names, ids)
+            results["overlay"] = draw_detections(image.rgb, found, names, ids, masks)
         self._seen(f"{len(found)} found", revision)
         return results
+
+    def _masks(self, image: Frame, found: Detections, vocabulary: Vocabulary) -> np.ndarray | None:
+        """(H, W) uint16 numbers of boxes; None where there is no masker, or nobody looks."""
+        if self._masker is None or not (self.wanted("masks") or self.wanted("overlay")):
+            return None
+        return self._masker.numbered(image.rgb, found, vocabulary)
 
     def restart(self) -> str:
         """Begin to number things anew."""

@@ -27,6 +27,7 @@ if TYPE_CHECKING:  # they import PyTorch, which takes seconds
     from embodied_perception.inference.cost import Cost, Latency
     from embodied_perception.open_vocabulary.detector import Detector
     from embodied_perception.open_vocabulary.encoder import Encoder
+    from embodied_perception.open_vocabulary.masks import Masker
     from embodied_perception.segmentation.segmenter import Segmenter
 
 SUMMARY = "run a model here: parameters, FLOPs, measured time and memory, and what it says"
@@ -95,12 +96,14 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _answer(
-    loaded: Segmenter | Classifier | Detector | Encoder,
+    loaded: Segmenter | Classifier | Detector | Encoder | Masker,
 ) -> Callable[[Sequence[np.ndarray]], object]:
     """What a user calls with images."""
     from embodied_perception.classification.classifier import Classifier
+    from embodied_perception.open_vocabulary.detections import Detections
     from embodied_perception.open_vocabulary.encoder import Encoder
     from embodied_perception.open_vocabulary.finding import THRESHOLD
+    from embodied_perception.open_vocabulary.masks import Masker
     from embodied_perception.open_vocabulary.vocabulary import Vocabulary
     from embodied_perception.segmentation.segmenter import Segmenter
 
@@ -110,7 +113,12 @@ def _answer(
         return loaded.classify
     if isinstance(loaded, Encoder):
         return loaded.points
-    words = loaded.words(Vocabulary.of(*_LOOKED_FOR))
+    vocabulary = Vocabulary.of(*_LOOKED_FOR)
+    if isinstance(loaded, Masker):
+        return lambda images: [
+            loaded.masks(image, Detections.whole(image), vocabulary) for image in images
+        ]
+    words = loaded.words(vocabulary)
     return lambda images: loaded.detect(images, words, THRESHOLD)
 
 
@@ -126,7 +134,7 @@ def _image(path: Path | None, size_wh: tuple[int, int] | None) -> np.ndarray:
 
 
 def _cost_table(
-    loaded: Segmenter | Classifier | Detector | Encoder, image_rgb: np.ndarray, cost: Cost
+    loaded: Segmenter | Classifier | Detector | Encoder | Masker, image_rgb: np.ndarray, cost: Cost
 ) -> Table:
     height, width = image_rgb.shape[:2]
     in_height, in_width = cost.input_hw
@@ -146,12 +154,13 @@ def _cost_table(
 
 
 def _said(
-    loaded: Segmenter | Classifier | Detector | Encoder, image_rgb: np.ndarray
+    loaded: Segmenter | Classifier | Detector | Encoder | Masker, image_rgb: np.ndarray
 ) -> tuple[Table, np.ndarray]:
     """What a model says of an image: in words, and drawn over it."""
     from embodied_perception.classification.classifier import Classifier
     from embodied_perception.inference.engine import Engine
     from embodied_perception.open_vocabulary.encoder import Encoder
+    from embodied_perception.open_vocabulary.masks import Masker
     from embodied_perception.segmentation.segmenter import Segmenter
 
     if isinstance(loaded, Segmenter):
@@ -159,6 +168,11 @@ def _said(
         counts = np.bincount(mask.ravel(), minlength=len(loaded.labels))[: len(loaded.labels)]
         table = _shares_table("share of the image", loaded.labels, counts / mask.size)
         return table, draw_overlay(image_rgb, mask, loaded.labels, colors_of(loaded.labels))
+    if isinstance(loaded, Masker):
+        raise ConfigError(
+            f"--image: {loaded.model.source} masks what a detector finds; have it found with: "
+            f'perception detect IMAGE --masks {loaded.model.source} --for "red mug" -o found'
+        )
     if not isinstance(loaded, Classifier):
         command = "classify" if isinstance(loaded, Encoder) else "detect"
         raise ConfigError(

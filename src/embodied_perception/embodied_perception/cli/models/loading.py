@@ -15,6 +15,7 @@ if TYPE_CHECKING:  # they import PyTorch, which takes seconds
     from embodied_perception.classification.classifier import Classifier
     from embodied_perception.open_vocabulary.detector import Detector
     from embodied_perception.open_vocabulary.encoder import Encoder
+    from embodied_perception.open_vocabulary.masks import Masker
     from embodied_perception.segmentation.segmenter import Segmenter
 
 SOURCES = """\
@@ -25,7 +26,7 @@ config.json."""
 _MOST_PX = 8192
 
 
-def load(source: str, runtime: Runtime) -> Segmenter | Classifier | Detector | Encoder:
+def load(source: str, runtime: Runtime) -> Segmenter | Classifier | Detector | Encoder | Masker:
     """Load a model of any task.
 
     Raises:
