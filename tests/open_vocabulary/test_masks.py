@@ -21,7 +21,7 @@ from embodied_perception.inference.checkpoint import Checkpoint  # noqa: E402
 from embodied_perception.inference.preprocessing import Preprocessing  # noqa: E402
 from embodied_perception.inference.preprocessor_file import read_preprocessing  # noqa: E402
 from embodied_perception.inference.runtime import Runtime  # noqa: E402
-from embodied_perception.inference.tasks import task_of  # noqa: E402
+from embodied_perception.inference.tasks import tasks_of  # noqa: E402
 from embodied_perception.open_vocabulary import clipseg, masks, sam2  # noqa: E402
 from embodied_perception.open_vocabulary.detections import Detections  # noqa: E402
 from embodied_perception.open_vocabulary.loading import load_masker  # noqa: E402
@@ -316,7 +316,7 @@ def test_the_model_commands_know_them(make_open, tmp_path, scene, capsys):
     Image.fromarray(scene(60, 80)).save(tmp_path / "a.png")
     for kind in ("clipseg", "sam2"):
         folder = str(make_open(kind)[0])
-        assert task_of(Checkpoint.open(Path(folder))).name == "masks of boxes"
+        assert tasks_of(Checkpoint.open(Path(folder)))[0].name == "masks of boxes"
         command = ["models", "check", folder, "--device", "cpu", "--image", str(tmp_path / "a.png")]
         assert main(command) == 2
         told = capsys.readouterr()
