@@ -1,5 +1,6 @@
 """The benchmark of detection and classification by words, on tiny networks."""
 
+import importlib.util
 import json
 import sys
 from dataclasses import replace
@@ -10,11 +11,14 @@ import pytest
 
 pytest.importorskip("torch", reason="needs the group: pip install --group learned")
 pytest.importorskip("transformers")
-sys.path.append(str(Path(__file__).parents[2] / "benchmarks"))
-
-import open_vocabulary
-
 from embodied_perception.inference.runtime import Runtime
+
+# By its file: other folders of programs have files of the same names as this one's.
+_FILE = Path(__file__).parents[2] / "benchmarks" / "open_vocabulary.py"
+_SPEC = importlib.util.spec_from_file_location("benchmark_open_vocabulary", _FILE)
+open_vocabulary = importlib.util.module_from_spec(_SPEC)
+sys.modules[_SPEC.name] = open_vocabulary  # dataclasses look there
+_SPEC.loader.exec_module(open_vocabulary)
 
 CPU = Runtime("cpu")
 PATCHES = (48 // 8) ** 2

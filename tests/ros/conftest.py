@@ -37,13 +37,6 @@ TIMEOUT_S = 20.0
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-def pytest_collection_modifyitems(items):
-    """One process runs them, also where pytest has several: they share a graph."""
-    for item in items:
-        if Path(__file__).parent in item.path.parents:
-            item.add_marker(pytest.mark.xdist_group("graph"))
-
-
 class Process:
     """A program of this Python, with what it said."""
 

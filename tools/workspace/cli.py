@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
@@ -15,8 +16,7 @@ from workspace.environment import SourcedRos, entry_point, quiet_domain_id
 from workspace.layout import Layout, WorkspaceError
 from workspace.setup import install_optional, install_peers, set_up
 
-#: All tests in two processes: one has the ROS graph to itself (tests/ros/conftest.py).
-_IN_PARALLEL = ["-n", "2", "--dist", "loadgroup"]
+_ON_GRAPH = "tests/ros"  # one after the other: they share a ROS graph
 
 HELP = """\
 usage: ./run COMMAND [ARGUMENT ...]
@@ -77,7 +77,7 @@ def run(layout: Layout, command: str, arguments: list[str]) -> int:
         env.setdefault("ROS_DOMAIN_ID", str(quiet_domain_id()))  # apart from other test runs
         env["ROS_PYTHON_CHECK_FIELDS"] = "1"
         if not arguments:
-            env.setdefault("OMP_NUM_THREADS", "1")  # processors are for the other process
+            env.setdefault("OMP_NUM_THREADS", "1")  # the other processors are for what runs beside
         return test(layout, arguments, env)
     argv = {
         "demo": ["perception", "demo"],
@@ -96,19 +96,34 @@ def become(argv: list[str], env: dict[str, str]) -> NoReturn:
 
 def test(layout: Layout, arguments: list[str], env: dict[str, str]) -> int:
     """Run the checks and the tests; every one runs, and the first failure is the exit code."""
-    pytest = [*entry_point("pytest", "main"), *(arguments or _IN_PARALLEL)]
+    pytest = entry_point("pytest", "main")
+    if arguments:
+        return subprocess.run(
+            [*pytest, *arguments], env=env, cwd=layout.root, check=False
+        ).returncode
     python = ["python", "-m"]
-    checks = {
+    here = {
         "ruff check": [*python, "ruff", "check"],
         "ruff format": [*python, "ruff", "format", "--check"],
         "mypy": [*python, "mypy"],
+        "pytest": [*pytest, f"--ignore={_ON_GRAPH}"],
     }
-    codes = {
-        name: subprocess.run(argv, env=env, cwd=layout.root, check=False).returncode
-        for name, argv in {**({} if arguments else checks), "pytest": pytest}.items()
-    }
+    # The graph's tests mostly wait: they run beside, and say what they have to say at the end.
+    with (
+        tempfile.TemporaryFile("w+") as said,
+        subprocess.Popen(
+            [*pytest, _ON_GRAPH], env=env, cwd=layout.root, stdout=said, stderr=subprocess.STDOUT
+        ) as beside,
+    ):
+        codes = {
+            name: subprocess.run(argv, env=env, cwd=layout.root, check=False).returncode
+            for name, argv in here.items()
+        }
+        codes[f"pytest {_ON_GRAPH}"] = beside.wait()
+        said.seek(0)
+        shutil.copyfileobj(said, sys.stdout)
     failed = [name for name, code in codes.items() if code]
-    if failed and not arguments:
+    if failed:
         print(f"failed: {', '.join(failed)}", file=sys.stderr)
     return next((code for code in codes.values() if code), 0)
 
