@@ -8,7 +8,9 @@ import socket
 import subprocess
 import sys
 import threading
+from contextlib import nullcontext
 from pathlib import Path
+from typing import IO
 
 import pytest
 
@@ -445,11 +447,24 @@ def test_the_tests_exit_code_is_that_of_the_first_failure(
         code = 2 if argv[2] == "mypy" else int(argv[1] == "-c")
         return subprocess.CompletedProcess(argv, code)
 
+    class Beside(nullcontext):
+        def __init__(self, argv: list[str], stdout: IO[str], **_: object) -> None:
+            super().__init__(self)
+            self.argv = argv
+            stdout.write("said beside\n")
+
+        def wait(self) -> int:
+            return 3 * int(self.argv[3:] == ["tests/ros"])
+
     monkeypatch.setattr(cli.subprocess, "run", run)
+    monkeypatch.setattr(cli.subprocess, "Popen", Beside)
     assert cli.test(layout, [], {}) == 2
-    assert capsys.readouterr().err == "failed: mypy, pytest\n"
+    told = capsys.readouterr()
+    assert told.err == "failed: mypy, pytest, pytest tests/ros\n"
+    assert told.out == "said beside\n"
     assert ran[:3] == [["ruff", "check"], ["ruff", "format", "--check"], ["mypy"]]
     assert "from pytest import main" in ran[3][0]
+    assert ran[3][1:] == ["--ignore=tests/ros"]
     ran.clear()
     assert cli.test(layout, ["tests/geometry"], {}) == 1
     assert [argv[1:] for argv in ran] == [["tests/geometry"]]
