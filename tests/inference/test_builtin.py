@@ -81,6 +81,9 @@ def test_a_box_is_the_same_to_the_encoder_as_to_the_detector():
     expected = np.stack([detector.point_of(image, box) for box in boxes])
     np.testing.assert_allclose(points, expected, atol=1e-5)
     np.testing.assert_allclose(encoder.points([image]), points[1:], atol=1e-5)
+    # Of a box that reaches beyond the image, what is seen of it counts, however little.
+    beyond = encoder.points_in(image, np.array([[-90, -45, 10, 5]]))
+    np.testing.assert_array_equal(beyond, encoder.points_in(image, np.array([[0, 0, 10, 5]])))
     with pytest.raises(InferenceError, match="the box 90, 0, 99, 9 is not in the image of 90x60"):
         encoder.points_in(image, np.array([[90, 0, 99, 9]]))
 

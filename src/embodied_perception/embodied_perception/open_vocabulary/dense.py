@@ -21,7 +21,7 @@ from embodied_perception.inference.model import Model, open_checkpoint
 from embodied_perception.inference.placement import Placement
 from embodied_perception.inference.runtime import BEST, Runtime
 from embodied_perception.open_vocabulary.compact_clip import CompactClip
-from embodied_perception.open_vocabulary.detections import MOST, Detections
+from embodied_perception.open_vocabulary.detections import MOST, Detections, visible
 from embodied_perception.open_vocabulary.detector import Detector
 from embodied_perception.open_vocabulary.text_cache import TextCache
 from embodied_perception.open_vocabulary.text_encoder import TextEncoder
@@ -213,15 +213,10 @@ def middles(points: Tensor, placement: Placement, boxes: np.ndarray) -> np.ndarr
         InferenceError: a box is not in the image.
 
     """
-    boxes = np.asarray(boxes, np.float64)
-    quarters = np.tile((boxes[:, 2:] - boxes[:, :2]) / 4, 2) * [1, 1, -1, -1]
-    # The middle of a box surely shows the thing, its corners what is around.
-    middle = boxes + quarters
     height, width = placement.image_hw
-    is_inside = (middle[:, :2] < [width, height]).all(1) & (middle[:, 2:] >= 0).all(1)
-    if not is_inside.all():
-        sides = ", ".join(f"{side:g}" for side in boxes[~is_inside][0])
-        raise InferenceError(f"the box {sides} is not in the image of {width}x{height}")
+    boxes = visible(boxes, (width, height))
+    # The middle of a box surely shows the thing, its corners what is around.
+    middle = boxes + np.tile((boxes[:, 2:] - boxes[:, :2]) / 4, 2) * [1, 1, -1, -1]
     rows, columns = points.shape[-2:]
     shares = placement.boxes_to_input(torch.from_numpy(middle)).numpy()
     grid = shares * [columns, rows, columns, rows]

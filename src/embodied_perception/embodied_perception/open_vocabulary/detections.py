@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import expit
 
+from embodied_perception.errors import InferenceError
+
 #: Boxes of an image, before doubles go.
 MOST = 300
 
@@ -127,3 +129,20 @@ def suppress(found: Detections, most_overlap: float) -> Detections:
             kept.append(place)
             left &= overlap[place] <= most_overlap
     return found.take(order[kept])
+
+
+def visible(boxes: np.ndarray, resolution_wh: tuple[int, int]) -> np.ndarray:
+    """Boxes (N, 4) left, top, right, bottom in pixels, cut off at the image's rim: float64.
+
+    Raises:
+        InferenceError: nothing is left of one of them.
+
+    """
+    boxes = np.asarray(boxes, np.float64)
+    cut = np.clip(boxes, 0, [*resolution_wh, *resolution_wh])
+    is_there = (cut[:, :2] < cut[:, 2:]).all(1)  # what is no number is not
+    if not is_there.all():
+        sides = ", ".join(f"{side:g}" for side in boxes[~is_there][0])
+        width, height = resolution_wh
+        raise InferenceError(f"the box {sides} is not in the image of {width}x{height}")
+    return cut

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from embodied_perception.errors import InferenceError
 from embodied_perception.inference.batches import by_size
 from embodied_perception.inference.engine import Engine
 from embodied_perception.inference.model import Model
 from embodied_perception.inference.runtime import BEST, Runtime
 from embodied_perception.open_vocabulary.dense import middles
+from embodied_perception.open_vocabulary.detections import visible
 from embodied_perception.open_vocabulary.text_cache import TextCache
 from embodied_perception.open_vocabulary.text_encoder import TextEncoder
 from embodied_perception.open_vocabulary.towers import ARCHITECTURES, load_towers, open_towers
@@ -111,7 +111,15 @@ class Encoder:
         """
         if self.dense:
             return middles(*self.model.run([image]), boxes)
-        return self.points([_cut(image, box) for box in boxes])
+        height, width = image.shape[:2]
+        seen = visible(boxes, (width, height))
+        starts, ends = np.floor(seen[:, :2]).astype(int), np.ceil(seen[:, 2:]).astype(int)
+        return self.points(
+            [
+                np.ascontiguousarray(image[top:bottom, left:right])
+                for (left, top), (right, bottom) in zip(starts.tolist(), ends.tolist(), strict=True)
+            ]
+        )
 
     def logits(self, points: np.ndarray, texts: np.ndarray) -> np.ndarray:
         """How well texts (W, D) fit images (..., D): (..., W)."""
@@ -121,21 +129,3 @@ class Encoder:
 def _whole(image: np.ndarray) -> np.ndarray:
     height, width = image.shape[:2]
     return np.array([[0, 0, width, height]])
-
-
-def _cut(image: np.ndarray, box: np.ndarray) -> np.ndarray:
-    """The pixels of an image (H, W, 3) that a box (4,) touches.
-
-    Raises:
-        InferenceError: none.
-
-    """
-    height, width = image.shape[:2]
-    left, top = np.floor(np.clip(box[:2], 0, None)).astype(int).tolist()
-    right, bottom = np.ceil(np.clip(box[2:], None, [width, height])).astype(int).tolist()
-    if left >= right or top >= bottom:
-        raise InferenceError(
-            f"the box {', '.join(f'{side:g}' for side in box)} is not in the image of "
-            f"{width}x{height}"
-        )
-    return np.ascontiguousarray(image[top:bottom, left:right])

@@ -12,11 +12,12 @@ from std_msgs.msg import Header
 from vision_msgs.msg import Classification, Detection2D, Detection2DArray, ObjectHypothesis
 
 from embodied_perception.config import Config, parameter
-from embodied_perception.errors import FrameError
+from embodied_perception.errors import FrameError, InferenceError
 from embodied_perception.frame import Frame
 from embodied_perception.geometry import TransformTree
 from embodied_perception.inference.model import Model
 from embodied_perception.open_vocabulary.calibration import Calibration
+from embodied_perception.open_vocabulary.detections import visible
 from embodied_perception.open_vocabulary.encoder import Encoder
 from embodied_perception.open_vocabulary.overlay import draw_answers
 from embodied_perception.open_vocabulary.text_cache import TextCache, usual_path
@@ -144,13 +145,12 @@ class ZeroShotStage(WordsStage):
 
 
 def _require_inside(boxes: np.ndarray, resolution_wh: tuple[int, int]) -> None:
-    for box in boxes:
-        if (box[:2] >= resolution_wh).any() or (box[2:] <= 0).any():
-            raise FrameError(
-                "BAD_BOX",
-                f"the box {', '.join(f'{side:g}' for side in box)} is not in the image of "
-                f"{resolution_wh[0]}x{resolution_wh[1]}; check that the boxes are of this camera",
-            )
+    """Say of a box that is not in the image that it is the box, and no fault of the model."""
+    try:
+        visible(boxes, resolution_wh)
+    except InferenceError as error:
+        message = f"{error}; check that the boxes are of this camera"
+        raise FrameError("BAD_BOX", message) from error
 
 
 def _detections(
