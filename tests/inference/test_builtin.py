@@ -54,12 +54,24 @@ def test_cards_name_the_classes_of_the_network(name):
         assert re.search(rf"^\| {re.escape(label)} \|", card, re.MULTILINE)
 
 
-def test_an_image_of_nothing_is_no_thing():
+FLAT = {"floor", "wall", "ceiling", "door", "window", "picture"}
+
+
+@pytest.fixture
+def seen_in_nothing():
+    """Classes that an image of plain grey is taken for."""
     segmenter = Segmenter.load("builtin:demo")
     (found,) = segmenter.segment([np.full((120, 160, 3), 200, np.uint8)])
-    names = {segmenter.labels[number] for number in np.unique(found.mask)}
-    large = {"floor", "wall", "ceiling", "door", "window", "picture", "shelf", "cupboard"}
-    assert names <= large
+    return {segmenter.labels[number] for number in np.unique(found.mask)}
+
+
+@pytest.mark.xfail(strict=True, reason="a quarter of plain grey is taken for a shelf")
+def test_an_image_of_nothing_is_no_thing(seen_in_nothing):
+    assert seen_in_nothing <= FLAT
+
+
+def test_an_image_of_nothing_shows_nothing_to_take(seen_in_nothing):
+    assert seen_in_nothing <= FLAT | {"shelf"}
 
 
 def test_the_demos_room_is_segmented(tmp_path):

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from embodied_perception.cli import looking
 from embodied_perception.errors import ConfigError
-from embodied_perception.inference.runtime import Runtime
 from embodied_perception.open_vocabulary.calibration import Calibration
 from embodied_perception.open_vocabulary.text_cache import TextCache, usual_path
 
@@ -49,6 +48,6 @@ def classifier_of(
     from embodied_perception.open_vocabulary.encoder import Encoder
     from embodied_perception.open_vocabulary.zero_shot import ZeroShotClassifier
 
-    runtime = Runtime(arguments.device, arguments.precision)
-    encoder = Encoder.load(arguments.model, runtime, TextCache(usual_path()))
+    cache = TextCache(usual_path())
+    encoder = Encoder.load(arguments.model, looking.runtime_of(arguments), cache)
     return ZeroShotClassifier(encoder, encoder.words(vocabulary), calibration)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from collections import Counter
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image
@@ -21,13 +22,15 @@ from embodied_perception.errors import ConfigError, EvaluationError
 from embodied_perception.evaluation.page import write_picture
 from embodied_perception.imaging.sources.photos import read_photo
 from embodied_perception.open_vocabulary.detections import Detections
-from embodied_perception.open_vocabulary.detector import Detector
 from embodied_perception.open_vocabulary.finding import THRESHOLD
-from embodied_perception.open_vocabulary.masks import Masker
 from embodied_perception.open_vocabulary.overlay import draw_detections
 from embodied_perception.open_vocabulary.text_cache import TextCache, usual_path
 from embodied_perception.open_vocabulary.vocabulary import Label
 from embodied_perception.open_vocabulary.words import Words
+
+if TYPE_CHECKING:  # they import PyTorch, which takes seconds
+    from embodied_perception.open_vocabulary.detector import Detector
+    from embodied_perception.open_vocabulary.masks import Masker
 
 SUMMARY = "find what words name, in an image, a folder, a video or a bag"
 
