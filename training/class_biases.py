@@ -12,6 +12,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 from masked_pictures import UNLABELLED, Pictures
+from steps import scores
 from torch import Tensor
 
 from embodied_perception.evaluation.segmentation import Confusion
@@ -23,16 +24,19 @@ _STEPS = (0.5, 0.25, 0.125)
 _LEAST_GAIN = 1e-5
 
 
-def adjust_classes(network: CompactUNet, pictures: Pictures, classes: int) -> None:
+def adjust_classes(
+    network: CompactUNet, pictures: Pictures, classes: int, size_hw: tuple[int, int]
+) -> None:
     """Change the biases of a network's classes, in place.
 
     Args:
         network: in evaluation mode.
         pictures: that it was trained on.
         classes: number of them.
+        size_hw: that the network runs at.
 
     """
-    logits, true = _seen(network, pictures)
+    logits, true = _seen(network, pictures, size_hw)
     biases = climb(logits, true, classes)
     last = network.classify[0]
     with torch.no_grad():
@@ -74,14 +78,13 @@ def _miou(logits: Tensor, true: Tensor, biases: Tensor) -> float:
 
 
 @torch.inference_mode()
-def _seen(network: CompactUNet, pictures: Pictures) -> tuple[Tensor, Tensor]:
+def _seen(
+    network: CompactUNet, pictures: Pictures, size_hw: tuple[int, int]
+) -> tuple[Tensor, Tensor]:
     """Logits (C, P) and classes (P,) of a part of the labelled pixels of all images."""
-    device = next(network.parameters()).device
     logits, true = [], []
     for image, mask in list(zip(pictures.images, pictures.masks, strict=True))[::_PICTURES]:
-        batch = torch.from_numpy(image).to(device).permute(2, 0, 1)[None].float().div(255.0)
-        scores = network(batch)[0].flatten(1).cpu()
         labelled = np.flatnonzero(mask.ravel() != UNLABELLED)[::_PIXELS]
-        logits.append(scores[:, labelled])
+        logits.append(scores(network, image, size_hw).flatten(1).cpu()[:, labelled])
         true.append(torch.from_numpy(mask.ravel()[labelled].astype(np.int64)))
     return torch.cat(logits, 1), torch.cat(true)

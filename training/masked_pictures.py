@@ -113,6 +113,17 @@ def varied(
     return lit, np.ascontiguousarray(mask)
 
 
+def plain(
+    size_hw: tuple[int, int], number: int, chance: random.Random
+) -> tuple[np.ndarray, np.ndarray]:
+    """A view that shows one class alone, in one colour near grey, with some noise."""
+    grey, noise = chance.uniform(20, 235), chance.uniform(0, 4)
+    colour = [grey * chance.uniform(0.9, 1.1) for _ in range(3)]
+    random_values = np.random.default_rng(chance.getrandbits(32))
+    image = colour + noise * random_values.standard_normal((*size_hw, 3))
+    return image.clip(0, 255).astype(np.uint8), np.full(size_hw, number, np.uint8)
+
+
 def _around_a_class(
     mask: np.ndarray, size_hw: tuple[int, int], chance: random.Random
 ) -> tuple[int, int] | None:

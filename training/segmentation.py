@@ -25,19 +25,21 @@ import torch
 from class_biases import adjust_classes
 from epochs import go_through
 from losses import missed_overlap
-from masked_pictures import UNLABELLED, Pictures, read_labels, varied
+from masked_pictures import UNLABELLED, Pictures, plain, read_labels, varied
 from model_folder import write_card, write_model
 from options import add_options, checked
 from rich.console import Console
 from rich.progress import Progress
 from run_state import Run, resume
 from safetensors.torch import load_file
-from steps import Steps, as_batch, set_rate
+from steps import Steps, as_batch, scores, set_rate
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from embodied_perception.evaluation.segmentation import Confusion
 from embodied_perception.segmentation.compact_unet import CompactUNet
+
+_PLAIN = 0.02  # of the views
 
 
 def train_epoch(
@@ -66,14 +68,7 @@ def train_epoch(
         set_rate(optimiser, arguments.rate, (run.epoch + number / batches) / arguments.epochs)
         chosen = order[number * arguments.batch :][: arguments.batch]
         views = [
-            varied(
-                pictures.images[place],
-                pictures.masks[place],
-                arguments.crop,
-                chance,
-                arguments.scales,
-                arguments.focus,
-            )
+            view(pictures.images[place], pictures.masks[place], arguments, chance)
             for place in chosen
         ]
         images = as_batch([image for image, _ in views], device)
@@ -85,14 +80,24 @@ def train_epoch(
     return steps.mean(run.epoch + 1)
 
 
+def view(
+    image: np.ndarray, mask: np.ndarray, arguments: argparse.Namespace, chance: random.Random
+) -> tuple[np.ndarray, np.ndarray]:
+    """Another view of an image, as the arguments say; one in fifty plain, where some shall be."""
+    if arguments.plain is not None and chance.random() < _PLAIN:
+        return plain(arguments.crop, arguments.plain, chance)
+    return varied(image, mask, arguments.crop, chance, arguments.scales, arguments.focus)
+
+
 @torch.inference_mode()
-def evaluate(network: CompactUNet, pictures: Pictures, classes: int) -> Confusion:
-    """Count at the images' own size."""
+def evaluate(
+    network: CompactUNet, pictures: Pictures, classes: int, size_hw: tuple[int, int]
+) -> Confusion:
+    """Count at the images' own size what is seen at another."""
     network.eval()
-    device = next(network.parameters()).device
     confusion = Confusion.none(classes)
     for image, mask in zip(pictures.images, pictures.masks, strict=True):
-        said = network(as_batch([image], device))[0].argmax(0).cpu().numpy()
+        said = scores(network, image, size_hw).argmax(0).cpu().numpy()
         confusion += Confusion.of(mask, said, classes)
     return confusion
 
@@ -104,22 +109,19 @@ def export(
     given: Iterable[str],
     train: Pictures,
 ) -> None:
-    """Write a trained network as a model's folder, judged on each split that is there to judge by.
-
-    It runs at the size of the images that it was trained on.
-    """
+    """Write a trained network as a model's folder, judged on each split that there is."""
     network.eval()
-    adjust_classes(network, train, len(labels))
+    adjust_classes(network, train, len(labels), arguments.size)
     splits = {
         split: Pictures.read(arguments.data, split, len(labels), arguments.limit)
         for split in ("val", "test")
         if (arguments.data / f"{split}annot").is_dir()
     }
-    height, width = splits["val"].masks[0].shape
-    write_model(arguments.model, network, labels, (height, width))
+    write_model(arguments.model, network, labels, arguments.size)
     network.load_state_dict(load_file(arguments.model / "model.safetensors"))
     confusions = {
-        split: evaluate(network, pictures, len(labels)) for split, pictures in splits.items()
+        split: evaluate(network, pictures, len(labels), arguments.size)
+        for split, pictures in splits.items()
     }
     about = arguments.about.read_text(encoding="utf-8")
     command = shlex.join(["python", "training/segmentation.py", *given])
@@ -143,7 +145,15 @@ def parse(given: list[str]) -> argparse.Namespace:
         action="store_true",
         help="learn the overlap of classes besides, in which small things count as large ones",
     )
+    parser.add_argument(
+        "--size", type=int, nargs=2, help="height and width to run at; the validation images' own"
+    )
+    parser.add_argument(
+        "--plain", metavar="LABEL", help="what a view of one colour shows: one in fifty is such"
+    )
     arguments = checked(parser, given)
+    if arguments.size and min(arguments.size) < 1:
+        parser.error("--size: give height and width in pixels")
     if arguments.balance <= 1:
         parser.error("--balance: give a number above 1")
     return arguments
@@ -154,11 +164,15 @@ def main(given: list[str]) -> int:
     arguments, console = parse(given), Console()
     labels = read_labels(arguments.data)
     classes = len(labels)
+    if arguments.plain and arguments.plain not in labels:
+        raise SystemExit(f"--plain: {arguments.plain} is none of {', '.join(labels)}")
+    arguments.plain = labels.index(arguments.plain) if arguments.plain else None
     arguments.output.mkdir(parents=True, exist_ok=True)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     train, val = (
         Pictures.read(arguments.data, split, classes, arguments.limit) for split in ("train", "val")
     )
+    arguments.size = tuple(arguments.size or val.masks[0].shape)
     torch.manual_seed(arguments.seed)
     network = CompactUNet(classes).to(device)
     if arguments.begin_with:
@@ -167,21 +181,27 @@ def main(given: list[str]) -> int:
     run = resume(arguments.output, network, optimiser)
     weights = train.weights(classes, arguments.balance).to(device)
 
-    def loss_of(images: Tensor, masks: Tensor) -> Tensor:
-        with torch.autocast(device.type, torch.bfloat16, enabled=arguments.compile):
-            logits = network(images)
+    def loss_of_logits(logits: Tensor, masks: Tensor) -> Tensor:
         logits = logits.float()
         loss = cross_entropy(logits, masks, weights, ignore_index=UNLABELLED)
         return loss + missed_overlap(logits, masks, UNLABELLED) if arguments.overlap else loss
 
-    descend = torch.compile(loss_of) if arguments.compile else loss_of
+    # Compiled together with its loss, the network takes twice as long.
+    compiled = torch.compile if arguments.compile else lambda function: function
+    see, compare = compiled(network), compiled(loss_of_logits)
+
+    def loss_of(images: Tensor, masks: Tensor) -> Tensor:
+        with torch.autocast(device.type, torch.bfloat16, enabled=arguments.compile):
+            logits = see(images)
+        return compare(logits, masks)
+
     console.print(f"{len(train.images)} images, on {device}, from epoch {run.epoch + 1}")
 
     def learn(progress: Progress) -> float:
-        return train_epoch(network, descend, optimiser, train, arguments, run, progress)
+        return train_epoch(network, loss_of, optimiser, train, arguments, run, progress)
 
     def judge() -> dict[str, float]:
-        return {"mIoU on val": evaluate(network, val, classes).miou}
+        return {"mIoU on val": evaluate(network, val, classes, arguments.size).miou}
 
     go_through(arguments, network, optimiser, run, learn, judge, console)
     if arguments.model and run.epoch == arguments.epochs:

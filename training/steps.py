@@ -10,6 +10,7 @@ from collections.abc import Callable
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import interpolate
 from torch.nn.utils import clip_grad_norm_
 
 _STEEPEST = 5.0  # norm of all gradients together; one bad batch must not throw everything off
@@ -20,6 +21,23 @@ def as_batch(images: list[np.ndarray], device: torch.device) -> Tensor:
     """(B, 3, H, W) from 0 to 1."""
     stacked = torch.from_numpy(np.stack(images)).to(device)
     return stacked.permute(0, 3, 1, 2).float().div(255.0)
+
+
+def scores(network: nn.Module, image: np.ndarray, size_hw: tuple[int, int]) -> Tensor:
+    """Score the classes of an image as the model's folder says: scaled to a size, and back.
+
+    Args:
+        network: gives (1, C, h, w) of the images' size.
+        image: (H, W, 3) uint8 RGB.
+        size_hw: that the network runs at.
+
+    Returns:
+        Logits (C, H, W).
+
+    """
+    batch = as_batch([image], next(network.parameters()).device)
+    given = network(interpolate(batch, size_hw, mode="bilinear", antialias=True))
+    return interpolate(given, image.shape[:2], mode="bilinear")[0]
 
 
 def set_rate(optimiser: torch.optim.Optimizer, first: float, done: float) -> None:

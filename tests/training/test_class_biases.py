@@ -56,7 +56,7 @@ def test_the_biases_are_put_into_the_network():
     batch = torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2) / 255
     with torch.inference_mode():
         before = network(batch)
-        adjust_classes(network, Pictures(images, masks), 3)
+        adjust_classes(network, Pictures(images, masks), 3, (24, 32))
         change = network(batch) - before
     biases = change.mean((0, 2, 3))
     assert biases.abs().max() > 0

@@ -13,7 +13,14 @@ torch = pytest.importorskip("torch", reason="needs the group: pip install --grou
 sys.path.append(str(Path(__file__).parents[2] / "training"))
 
 import segmentation  # noqa: E402
-from masked_pictures import CAMVID_LABELS, UNLABELLED, Pictures, read_labels, varied  # noqa: E402
+from masked_pictures import (  # noqa: E402
+    CAMVID_LABELS,
+    UNLABELLED,
+    Pictures,
+    plain,
+    read_labels,
+    varied,
+)
 from model_folder import write_card, write_model  # noqa: E402
 from rich.progress import Progress  # noqa: E402
 from run_state import Run  # noqa: E402
@@ -21,6 +28,7 @@ from safetensors.torch import load_file  # noqa: E402
 
 from embodied_perception.evaluation.segmentation import Confusion  # noqa: E402
 from embodied_perception.segmentation.compact_unet import CompactUNet  # noqa: E402
+from embodied_perception.segmentation.segmenter import Segmenter  # noqa: E402
 
 
 @pytest.fixture(scope="module")
@@ -205,9 +213,64 @@ def test_the_model_is_left_as_a_folder_with_a_card(data, tmp_path):
     assert f"python training/segmentation.py --data {data}" in card
     network = CompactUNet(11)
     network.load_state_dict(load_file(folder / "model.safetensors"))
-    confusion = segmentation.evaluate(network, Pictures.read(data, "val", 11), 11)
+    confusion = segmentation.evaluate(network, Pictures.read(data, "val", 11), 11, (48, 64))
     assert f"| mean IoU | {100 * confusion.miou:.1f} % |" in card
     assert confusion.miou > 0.8 * run["scores"][-1]
+
+
+def test_a_model_is_judged_at_the_size_that_it_runs_at(data, tmp_path):
+    about, folder = tmp_path / "about.md", tmp_path / "larger"
+    about.write_text("---\nlicense: cc0-1.0\n---\nSquares of one colour each.\n")
+    to_folder = ("--epochs", "2", "--model", folder, "--about", about, "--size", "72", "100")
+    train(data, tmp_path / "run", *to_folder)
+    segmenter, val = Segmenter.load(str(folder)), Pictures.read(data, "val", 11)
+    masks = [found.mask for found in segmenter.segment(val.images)]
+    network = CompactUNet(11)
+    network.load_state_dict(load_file(folder / "model.safetensors"))
+    judged = segmentation.evaluate(network, val, 11, (72, 100))
+    seen = sum(
+        (Confusion.of(true, said, 11) for true, said in zip(val.masks, masks, strict=True)),
+        Confusion.none(11),
+    )
+    assert f"| mean IoU | {100 * judged.miou:.1f} % |" in (folder / "README.md").read_text()
+    assert np.abs(seen.counts - judged.counts).sum() <= 0.002 * judged.counts.sum()
+    other = segmentation.evaluate(network, val, 11, (48, 64))
+    assert np.abs(other.counts - judged.counts).sum() > 0.01 * judged.counts.sum()
+
+
+def test_a_plain_view_has_one_colour_and_one_class():
+    greys = []
+    for seed in range(20):
+        image, mask = plain((40, 60), 7, random.Random(seed))  # noqa: S311
+        assert image.shape == (40, 60, 3)
+        assert image.dtype == mask.dtype == np.uint8
+        assert (mask == 7).all()
+        assert image.std((0, 1)).max() < 5
+        colour = image.mean((0, 1))
+        assert colour.max() <= 1.25 * colour.min()  # 1.1 / 0.9
+        greys.append(colour.mean())
+    assert max(greys) - min(greys) > 100
+
+
+def test_one_view_in_fifty_is_plain_where_that_is_asked_for(data):
+    pictures = Pictures.read(data, "train", 11)
+    counts = {}
+    for plain_label in (None, 9):
+        arguments = segmentation.parse(["--data", str(data), "--crop", "24", "32"])
+        arguments.plain = plain_label
+        chance = random.Random(0)  # noqa: S311
+        views = [
+            segmentation.view(pictures.images[0], pictures.masks[0], arguments, chance)[1]
+            for _ in range(1000)
+        ]
+        counts[plain_label] = sum(bool((mask == 9).all()) for mask in views)
+    assert counts[None] == 0
+    assert 10 <= counts[9] <= 30
+
+
+def test_a_plain_view_of_what_is_no_class(data, tmp_path):
+    with pytest.raises(SystemExit, match="--plain: fog is none of sky, building, pole"):
+        train(data, tmp_path, "--plain", "fog")
 
 
 @pytest.mark.parametrize(
@@ -217,6 +280,7 @@ def test_the_model_is_left_as_a_folder_with_a_card(data, tmp_path):
         (("--scales", "2", "1"), "--scales: give the smallest, above 0, then the largest"),
         (("--scales", "0", "1"), "--scales: give the smallest"),
         (("--balance", "1"), "--balance: give a number above 1"),
+        (("--size", "0", "64"), "--size: give height and width in pixels"),
         (("--model", "there"), "--model needs --about"),
         (("--about", "demo.md"), "--model needs --about"),
         (("--model", "there", "--about", "nowhere.md"), "--about: nowhere.md is no file"),
