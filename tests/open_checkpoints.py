@@ -175,6 +175,12 @@ KINDS = {
 }
 
 
+@pytest.fixture
+def own_cache(monkeypatch, tmp_path):
+    """Texts are kept in a folder of the test's own, and not in the user's."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+
+
 @pytest.fixture(scope="session")
 def make_open(tmp_path_factory):
     """Write a tiny checkpoint of a kind; gives its folder, and transformers' processor and model.

@@ -24,10 +24,12 @@ CPU = Runtime("cpu")
 PATCHES = (48 // 8) ** 2
 
 
+pytestmark = pytest.mark.usefixtures("own_cache")
+
+
 @pytest.fixture(autouse=True)
-def tiny(monkeypatch, tmp_path):
-    """Models that are all but nothing; nothing is left in the user's cache."""
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+def tiny(monkeypatch):
+    """Models that are all but nothing."""
     small = {
         "hidden_size": 24,
         "intermediate_size": 32,

@@ -17,9 +17,11 @@ from embodied_perception.open_vocabulary.zero_shot import NONE, ZeroShotClassifi
 NAMES = ("red mug", "door")
 
 
+pytestmark = pytest.mark.usefixtures("own_cache")
+
+
 @pytest.fixture(autouse=True)
-def own_cache(monkeypatch, tmp_path):
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+def wide_terminal(monkeypatch):
     monkeypatch.setenv("COLUMNS", "200")
 
 

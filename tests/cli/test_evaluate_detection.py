@@ -17,10 +17,7 @@ SECOND = 10**9
 TRUE, FOUND = "/ground_truth/objects", "/open_vocabulary/detections"
 
 
-@pytest.fixture(autouse=True)
-def _cache(tmp_path, monkeypatch):
-    """Encoded texts stay out of the user's cache."""
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+pytestmark = pytest.mark.usefixtures("own_cache")
 
 
 def boxes_message(stamp, *rows):

@@ -27,9 +27,7 @@ START_NS = 1_000_000_000_000
 START_UP_S = 60.0  # of a process that imports torch, on a busy machine
 
 
-@pytest.fixture(autouse=True)
-def own_cache(monkeypatch, tmp_path):
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+pytestmark = pytest.mark.usefixtures("own_cache")
 
 
 @pytest.fixture

@@ -22,9 +22,7 @@ STAMP_NS = 1_000_000_007
 BOXES = np.array([[4, 6, 30, 40], [20, 0, 79, 59]])
 
 
-@pytest.fixture(autouse=True)
-def own_cache(monkeypatch, tmp_path):
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+pytestmark = pytest.mark.usefixtures("own_cache")
 
 
 def test_boxes_of_another_node(graph, host, make_open, scene):

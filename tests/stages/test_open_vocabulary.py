@@ -27,9 +27,7 @@ STAMP_NS = 1_700_000_000_123_456_789
 WORDS = ("red mug", "door")
 
 
-@pytest.fixture(autouse=True)
-def own_cache(monkeypatch, tmp_path):
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+pytestmark = pytest.mark.usefixtures("own_cache")
 
 
 class Host:
@@ -190,6 +188,32 @@ def test_without_a_masker_there_are_no_masks(host, scene):
     assert "~/masks" not in {sink.topic for sink in host.runner.sinks()}
     assert "~/masks" not in host.send(scene(60, 80))
     assert "~/masks" in {output.topic for output in OpenVocabularyStage.outputs}
+
+
+def test_a_masker_that_fails_does_not_cost_the_boxes(make_open, scene, monkeypatch):
+    host = Host(make_open("owlv2")[0], masks=str(make_open("sam2")[0])).loaded()
+    masker, stage = host.runner.stage._masker, host.runner.stage
+    expected = host.send(scene(60, 80))["~/detections"].detections
+    assert stage.status().level == Status.OK
+    assert stage.status().values["masks"].startswith(f"{masker.model.source}, cpu")
+
+    def fail(*_):
+        raise InferenceError("masks on cpu: out of memory; take a smaller model")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(masker, "numbered", fail)
+        topics = host.send(scene(60, 80))
+        assert "~/masks" not in topics
+        assert "~/overlay" in topics
+        boxes = [each.bbox for each in topics["~/detections"].detections]
+        assert boxes == [each.bbox for each in expected]
+        status = stage.status()
+        assert (status.level, "; masks: masks on cpu: out of" in status.message) == (
+            Status.WARN,
+            True,
+        )
+    assert "~/masks" in host.send(scene(60, 80))
+    assert stage.status().level == Status.OK
 
 
 def test_nothing_found_masks_nothing(make_open, scene):

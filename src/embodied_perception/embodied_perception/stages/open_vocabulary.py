@@ -13,6 +13,7 @@ from sensor_msgs.msg import Image
 from vision_msgs.msg import Detection2DArray
 
 from embodied_perception.config import Config, parameter
+from embodied_perception.errors import InferenceError
 from embodied_perception.frame import Frame
 from embodied_perception.geometry import TransformTree
 from embodied_perception.inference.model import Model
@@ -99,6 +100,7 @@ class OpenVocabularyStage(WordsStage):
         super().__init__(config, transforms)
         self._finder: Finder | None = None
         self._masker: Masker | None = None
+        self._masker_failure = ""
         self._tracker = Tracker(TrackerConfig())
         if not self.config.masks:
             self.outputs = tuple(output for output in self.outputs if output != _MASKS)
@@ -120,6 +122,7 @@ class OpenVocabularyStage(WordsStage):
             return detector.words(vocabulary)
 
         self._finder, self._masker = self.config.finder(detector), masker
+        self._masker_failure = ""
         self._tracker = Tracker(TrackerConfig())
         return detector.model, encode
 
@@ -168,10 +171,30 @@ class OpenVocabularyStage(WordsStage):
         return results
 
     def _masks(self, image: Frame, found: Detections, vocabulary: Vocabulary) -> np.ndarray | None:
-        """(H, W) uint16 numbers of boxes; None where there is no masker, or nobody looks."""
+        """(H, W) uint16 numbers of boxes; None without a masker, if it fails, or nobody looks."""
         if self._masker is None or not (self.wanted("masks") or self.wanted("overlay")):
             return None
-        return self._masker.numbered(image.rgb, found, vocabulary)
+        self._masker_failure = ""
+        try:
+            return self._masker.numbered(image.rgb, found, vocabulary)
+        except InferenceError as error:  # the boxes are right without it
+            self._masker_failure = str(error)
+            return None
+
+    def _notes(self) -> list[str]:
+        notes = super()._notes()
+        if self._masker is not None:
+            notes += [
+                f"masks: {note}" for note in (self._masker.model.note, self._masker_failure) if note
+            ]
+        return notes
+
+    def _description(self) -> dict[str, str]:
+        if self._masker is None:
+            return super()._description()
+        place = self._masker.model.backend.place
+        masks = f"{self._masker.model.source}, {place.device}"
+        return super()._description() | {"masks": masks}
 
     def restart(self) -> str:
         """Begin to number things anew."""

@@ -215,8 +215,8 @@ class WordsStage(Stage):
         vocabulary = self.config.read_vocabulary()
         model, encode = self.load_model()
         self._words, self._model = WordsInForce(encode, vocabulary), model
-        self._status = Status(Status.WARN, "no images yet", model.description)
-        return model.note
+        self._status = Status(Status.WARN, "no images yet", self._description())
+        return "; ".join(self._notes())
 
     def unload(self) -> None:
         """Let the model go, and the memory of its device with it."""
@@ -268,10 +268,19 @@ class WordsStage(Stage):
 
     def _seen(self, text: str, revision: Revision) -> None:
         """Put into the status what was found, and what is not as it was asked for."""
+        notes = self._notes()
+        text = "; ".join([f"{text}, by revision {revision.number}", *notes])
+        self._status = Status(Status.WARN if notes else Status.OK, text, self._description())
+
+    def _notes(self) -> list[str]:
+        """What is not as it was asked for."""
         assert self._model is not None
-        text, note = f"{text}, by revision {revision.number}", self._model.note
-        level, text = (Status.WARN, f"{text}; {note}") if note else (Status.OK, text)
-        self._status = Status(level, text, self._model.description)
+        return [self._model.note] if self._model.note else []
+
+    def _description(self) -> dict[str, str]:
+        """What runs, and where."""
+        assert self._model is not None
+        return self._model.description
 
 
 def _message(label: Label) -> VocabularyLabel:
