@@ -35,13 +35,14 @@ from embodied_perception.open_vocabulary.vocabulary import BACKGROUND, Vocabular
 ROOT = Path(__file__).parents[1]
 sys.path += [str(ROOT / "tools"), str(ROOT / "training")]
 
+from box_confidence import pairs_to_ask_for, true_boxes  # noqa: E402
 from captioned_pictures import CaptionedPictures  # noqa: E402
 
-from demo_room.palette import COLORS, HELD_OUT_PAIRS, OBJECT_CLASSES  # noqa: E402
+from demo_room.palette import HELD_OUT_PAIRS  # noqa: E402
 
 BY_ITSELF, AT_ONCE = "each by itself", "all at once"
 SPLIT, IMAGES = "test", 30
-LEAST_SCORE, LEAST_PX = 0.01, 64
+LEAST_SCORE = 1e-4
 RECALL = 0.5
 
 
@@ -56,27 +57,6 @@ def render(data: Path) -> None:
         ) from error
     frames = render_captions(HELDOUT, IMAGES)
     write_split(data, SPLIT, track(frames, "drawing", IMAGES, console=Console(stderr=True)))
-
-
-def true_boxes(
-    numbers: np.ndarray, names: dict[int, str], labels: Sequence[str]
-) -> tuple[np.ndarray, np.ndarray]:
-    """Boxes (N, 4) around what is seen of things that are labels, and these labels (N,)."""
-    boxes, found = [], []
-    for number, name in names.items():
-        rows, columns = np.nonzero(numbers == number)
-        if name in labels and len(rows) >= LEAST_PX:
-            boxes.append([columns.min(), rows.min(), columns.max() + 1, rows.max() + 1])
-            found.append(labels.index(name))
-    return np.array(boxes, float).reshape(-1, 4), np.array(found, np.int64)
-
-
-def absent_pairs(present: Sequence[str]) -> list[str]:
-    """As many pairs that are not there, drawn with a seed; kinds and colours of all sorts."""
-    every = [f"{color} {kind}" for color in COLORS for kind in OBJECT_CLASSES]
-    others = sorted(set(every) - set(present))
-    chosen = np.random.default_rng(0).choice(len(others), len(present), replace=False)
-    return [others[index] for index in sorted(chosen)]
 
 
 def score(
@@ -142,10 +122,7 @@ def main() -> int:
     if not (arguments.data / f"{SPLIT}things").is_dir():
         render(arguments.data)
     pictures = CaptionedPictures.read(arguments.data, SPLIT)
-    present = [
-        thing.name for thing in pictures.different if thing.color and thing.kind in OBJECT_CLASSES
-    ]
-    absent = absent_pairs(present)
+    present, absent = pairs_to_ask_for(pictures)
     detector = load_detector(arguments.model, Runtime(arguments.device, arguments.precision))
     labels = [*present, *absent]
     columns, ours = {}, {}

@@ -19,10 +19,12 @@ import random
 import shlex
 import sys
 from collections.abc import Callable, Iterable
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 import torch
+from box_confidence import fit_box_scores
 from captioned_pictures import CaptionedPictures
 from captions import Language
 from epochs import go_through
@@ -41,6 +43,7 @@ from transformers import PreTrainedTokenizerFast
 from word_tokenizer import make_tokenizer
 
 from embodied_perception.open_vocabulary.compact_clip import CompactClip
+from embodied_perception.open_vocabulary.loading import load_detector
 
 _LIGHT = 0.4  # of what images vary in light elsewhere: else gray is white, and brown is orange
 
@@ -115,6 +118,9 @@ def export(
     }
     write_files(folder, network, config, preprocessor)
     tokenizer.save_pretrained(folder)
+    val = CaptionedPictures.read(arguments.data, "val", arguments.limit)
+    box_scores = fit_box_scores(load_detector(str(folder)), val)
+    write_files(folder, network, config | {"box_scores": asdict(box_scores)}, preprocessor)
     network.load_state_dict(load_file(folder / "model.safetensors"))
     found = {
         split: judge(

@@ -48,7 +48,9 @@ def write_files(
         name: (value.half() if value.is_floating_point() else value).contiguous()
         for name, value in network.state_dict().items()
     }
-    save_file(half, folder / "model.safetensors", metadata={"format": "pt"})
+    weights = folder / "model.safetensors"
+    save_file(half, weights, metadata={"format": "pt"})
+    weights.chmod(0o644)  # it is written for its owner alone
 
 
 def write_card(

@@ -16,6 +16,7 @@ from tokenizers.pre_tokenizers import WhitespaceSplit  # noqa: E402
 
 from embodied_perception.errors import InferenceError, OpenVocabularyError  # noqa: E402
 from embodied_perception.open_vocabulary import dense  # noqa: E402
+from embodied_perception.open_vocabulary.box_scores import BoxScores  # noqa: E402
 from embodied_perception.open_vocabulary.compact_clip import CompactClip  # noqa: E402
 from embodied_perception.open_vocabulary.loading import load_detector  # noqa: E402
 from embodied_perception.open_vocabulary.vocabulary import Label, Vocabulary  # noqa: E402
@@ -127,6 +128,18 @@ def test_labels_have_thresholds_of_their_own(detector):
     image = picture((60, 80), red=(10, 20, 30, 40), blue=(50, 4, 70, 50))
     (found,) = detector.detect([image], words("blue", "red", thresholds=(0.9999, None)), 0.5)
     assert found.labels.tolist() == [1]
+
+
+def test_boxes_are_as_sure_as_those_were_right(detector):
+    """And the threshold is held to that, while the region stays what fits."""
+    detector._box_scores = BoxScores(2.0, -8.0)
+    image = picture((60, 80), red=(10, 20, 30, 40))
+    score = 1 / (1 + np.exp(-(2 * 6 - 8)))  # of places that fit by a logit of 6
+    (found,) = detector.detect([image], words("red"), score - 0.001)
+    assert found.boxes.tolist() == [[10, 20, 30, 40]]
+    np.testing.assert_allclose(found.scores, score, atol=1e-4)
+    (found,) = detector.detect([image], words("red"), score + 0.001)
+    assert len(found) == 0
 
 
 @pytest.mark.parametrize("size", [(61, 81), (60, 81), (7, 9)])

@@ -4,6 +4,7 @@ import json
 import random
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -14,6 +15,7 @@ transformers = pytest.importorskip("transformers")
 sys.path.append(str(Path(__file__).parents[2] / "training"))
 
 import clip  # noqa: E402
+from box_confidence import fit_box_scores, pairs_to_ask_for, true_boxes  # noqa: E402
 from captioned_pictures import CaptionedPictures, Thing  # noqa: E402
 from captions import (  # noqa: E402
     FALSE,
@@ -34,7 +36,9 @@ from word_tokenizer import make_tokenizer  # noqa: E402
 
 from demo_room.palette import COLORS, HELD_OUT_PAIRS, OBJECT_CLASSES, rgb  # noqa: E402
 from demo_room.random_rooms import random_room  # noqa: E402
+from embodied_perception.open_vocabulary.box_scores import BoxScores  # noqa: E402
 from embodied_perception.open_vocabulary.compact_clip import CompactClip  # noqa: E402
+from embodied_perception.open_vocabulary.detections import Detections  # noqa: E402
 from embodied_perception.open_vocabulary.templates import TEMPLATES  # noqa: E402
 
 SHAPES = {"ball": 0, "book": 1, "bottle": 2}
@@ -120,6 +124,7 @@ def test_the_model_is_left_as_a_folder_that_loads_with_a_card(data, tmp_path):
     train(data, tmp_path / "run", "--epochs", "2", "--model", folder, "--about", about)
     config = json.loads((folder / "config.json").read_text())
     assert config["model_type"] == "compact_clip"
+    assert config["box_scores"]["scale"] > 0
     preprocessor = json.loads((folder / "preprocessor_config.json").read_text())
     assert (preprocessor["do_resize"], preprocessor["do_normalize"]) == (False, False)
     assert (folder / "model.safetensors").stat().st_size < 1_500_000
@@ -135,6 +140,56 @@ def test_the_model_is_left_as_a_folder_that_loads_with_a_card(data, tmp_path):
     assert f"python training/clip.py --data {data}" in card
     assert f"| trained pairs | {100 * trained.share:.1f} % of {trained.total} |" in card
     assert f"| held-out pairs | {100 * held_out.share:.1f} % of {held_out.total} |" in card
+
+
+class Guesses:
+    """A detector that finds every thing, and everywhere what it is asked for besides.
+
+    What is there fits by 0.9, and by chance 0.7 as well; what is not there by 0.8 or 0.6.
+    """
+
+    def __init__(self, pictures):
+        self.pictures, self.rng = pictures, np.random.default_rng(0)
+
+    def words(self, vocabulary):
+        return vocabulary.names
+
+    def detect(self, images, labels, _):
+        place = next(n for n, each in enumerate(self.pictures.images) if each is images[0])
+        things, numbers = self.pictures.things[place], self.pictures.numbers[place]
+        names = {number: thing.name for number, thing in things.items()}
+        boxes, found = true_boxes(numbers, names, labels)
+        fits = self.rng.choice([0.9, 0.7], len(found))
+        absent = np.setdiff1d(np.arange(len(labels)), found)
+        boxes = np.concatenate([boxes, np.tile([0.0, 0, 1, 1], (len(absent), 1))])
+        fits = np.append(fits, self.rng.choice([0.8, 0.6], len(absent)))
+        points = np.zeros((len(boxes), 2), np.float32)
+        return [Detections(boxes, fits.astype(np.float32), np.append(found, absent), points)]
+
+
+def test_scores_of_boxes_become_the_share_that_is_right(data):
+    pictures = CaptionedPictures.read(data, "val")
+    box_scores = fit_box_scores(Guesses(pictures), pictures)
+    # By maximum likelihood, the sum of the scores is the number of what is right.
+    present, absent = pairs_to_ask_for(pictures)
+    guesses, rights, said = Guesses(pictures), 0, 0.0
+    for image, numbers, things in zip(
+        pictures.images, pictures.numbers, pictures.things, strict=True
+    ):
+        (found,) = guesses.detect([image], [*present, *absent], 0.0)
+        names = {number: thing.name for number, thing in things.items()}
+        rights += len(true_boxes(numbers, names, [*present, *absent])[0])
+        said += sum(map(box_scores.score, found.scores.tolist()))
+    assert rights > 10
+    assert said == pytest.approx(rights, rel=0.02)
+    assert box_scores.score(0.9) > 2 * box_scores.score(0.6)
+
+
+def test_where_no_box_is_right_scores_stay(data):
+    pictures = CaptionedPictures.read(data, "val")
+    guesses = Guesses(pictures)
+    nowhere = SimpleNamespace(words=guesses.words, detect=lambda *_: [Detections.none(2)])
+    assert fit_box_scores(nowhere, pictures) == BoxScores()
 
 
 def test_held_out_pairs_in_the_training_data_end_the_run(tmp_path):

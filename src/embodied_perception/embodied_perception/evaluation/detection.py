@@ -140,6 +140,12 @@ class DetectionScores:
         """Share of the true boxes that are found if every score is enough."""
         return self.at(-np.inf).recall
 
+    @property
+    def scores_and_rights(self) -> tuple[np.ndarray, np.ndarray]:
+        """Scores (N,) float32 of all found boxes; whether each is right (N,), by an IoU of 0.5."""
+        found = self._all_found()
+        return found["score"], found["is_right"][:, 0]
+
     def at(self, threshold: float) -> AtThreshold:
         """What boxes of at least that score tell."""
         found = self._all_found()

@@ -20,6 +20,7 @@ from embodied_perception.inference.engine import Engine
 from embodied_perception.inference.model import Model, open_checkpoint
 from embodied_perception.inference.placement import Placement
 from embodied_perception.inference.runtime import BEST, Runtime
+from embodied_perception.open_vocabulary.box_scores import BoxScores
 from embodied_perception.open_vocabulary.compact_clip import CompactClip
 from embodied_perception.open_vocabulary.detections import MOST, Detections, visible
 from embodied_perception.open_vocabulary.detector import Detector
@@ -65,6 +66,7 @@ class DenseDetector(Detector):
         exclusive: whether it was trained to choose one of several texts (softmax), or to say of
             each text alone whether it fits (sigmoid).
         least_points: of a region; what has fewer is a speck.
+        box_scores: how sure a region is by how well its places fit; as sure as that, if not given.
 
     """
 
@@ -76,9 +78,10 @@ class DenseDetector(Detector):
         bias: float,
         exclusive: bool,
         least_points: int,
+        box_scores: BoxScores = BoxScores(),  # noqa: B008 - frozen
     ) -> None:
         super().__init__(model)
-        self.texts = texts
+        self.texts, self._box_scores = texts, box_scores
         self._scale, self._bias = scale, bias
         self._exclusive, self._least_points = exclusive, least_points
 
@@ -104,7 +107,15 @@ class DenseDetector(Detector):
             network.text, checkpoint, place, network.context, padded=False, cache=cache
         )
         model, _ = Model.tried(source, checkpoint, Engine(network.image, place, source))
-        return cls(model, texts, scale, bias, exclusive=False, least_points=_LEAST_POINTS)
+        return cls(
+            model,
+            texts,
+            scale,
+            bias,
+            exclusive=False,
+            least_points=_LEAST_POINTS,
+            box_scores=BoxScores.of(checkpoint),
+        )
 
     def words(self, vocabulary: Vocabulary) -> Words:
         """A word is the mean of its templates; who chooses wants two texts or more."""
@@ -114,10 +125,10 @@ class DenseDetector(Detector):
     def detect(
         self, images: Sequence[np.ndarray], words: Words, threshold: float
     ) -> list[Detections]:
-        """A score is the mean of a region's places.
+        """A score is by the mean of a region's places.
 
         A place shows what is more likely than not; where one text is chosen, what is chosen more
-        than by chance.
+        than by chance, and no less than a box has to be sure.
         """
         self._require_choice(words.vocabulary)
         points, placement = self.model.run(images)
@@ -142,14 +153,17 @@ class DenseDetector(Detector):
         a mug and a cup are both said.
         """
         scores_of_labels, background = self._scores(points, words)
-        shows = 1 / _count(words.vocabulary) if self._exclusive else _SHOWS
+        by_chance = 1 / _count(words.vocabulary)
         found: list[tuple[tuple[int, ...], float, int, np.ndarray]] = []
         for label, (scores, threshold) in enumerate(zip(scores_of_labels, least, strict=True)):
-            is_shown = (scores >= max(shows, threshold)) & (scores > background)
+            shows = max(by_chance, threshold) if self._exclusive else _SHOWS
+            is_shown = (scores >= shows) & (scores > background)
             for box, inside in _regions(is_shown.cpu().numpy(), self._least_points):
                 left, top, right, bottom = box
                 mask = torch.from_numpy(inside).to(points.device)
-                score = float(scores[top:bottom, left:right][mask].mean())
+                fit = float(scores[top:bottom, left:right][mask].mean())
+                if (score := self._box_scores.score(fit)) < threshold:
+                    continue
                 point = points[:, top:bottom, left:right][:, mask].mean(1)
                 found.append((box, score, label, normalize(point, dim=0).cpu().numpy()))
         if not found:
