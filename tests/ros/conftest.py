@@ -81,8 +81,11 @@ class Graph:
 
     def pause(self):
         """Stop to spin, so that nodes can be destroyed."""
-        self.executor.shutdown()
+        if self._thread.is_alive():
+            # By the thread that spins: another may take from it what should wake it, for ever.
+            self.executor.create_task(self.executor.shutdown)
         self._thread.join()
+        self.executor.shutdown()
 
     def close(self):
         self.pause()

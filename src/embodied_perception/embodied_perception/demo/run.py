@@ -167,7 +167,9 @@ def _recording(
     try:
         yield recorder
     finally:
-        executor.shutdown()
+        # By the thread that spins: another may take from it what should wake it, for ever.
+        executor.create_task(executor.shutdown)
         thread.join()
+        executor.shutdown()  # where that thread had ended before
         recorder.destroy_node()
         rclpy.try_shutdown()
