@@ -118,17 +118,15 @@ def export(
     }
     write_files(folder, network, config, preprocessor)
     tokenizer.save_pretrained(folder)
-    val = CaptionedPictures.read(arguments.data, "val", arguments.limit)
-    box_scores = fit_box_scores(load_detector(str(folder)), val)
-    write_files(folder, network, config | {"box_scores": asdict(box_scores)}, preprocessor)
-    network.load_state_dict(load_file(folder / "model.safetensors"))
-    found = {
-        split: judge(
-            network, tokenizer, CaptionedPictures.read(arguments.data, split, arguments.limit)
-        )
+    splits = {
+        split: CaptionedPictures.read(arguments.data, split, arguments.limit)
         for split in ("val", "test")
         if (arguments.data / f"{split}things").is_dir()
     }
+    box_scores = fit_box_scores(load_detector(str(folder)), splits["val"])
+    write_files(folder, network, config | {"box_scores": asdict(box_scores)}, preprocessor)
+    network.load_state_dict(load_file(folder / "model.safetensors"))
+    found = {split: judge(network, tokenizer, pictures) for split, pictures in splits.items()}
     write_page(
         folder,
         folder.name,
